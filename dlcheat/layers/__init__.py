@@ -1,0 +1,1 @@
+"""Layers from scratch: functions first, then the modules that hold their weights."""

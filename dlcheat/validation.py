@@ -1,0 +1,73 @@
+"""Errors that say what was expected and what came."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def describe(value: object) -> str:
+    """Describe a value the way an error message needs it.
+
+    >>> describe(torch.zeros(2, 3))
+    'a float32 tensor of shape (2, 3)'
+    >>> describe("3")
+    "str '3'"
+    """
+    if isinstance(value, Tensor):
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"a {dtype} tensor of shape {tuple(value.shape)}"
+    return f"{type(value).__name__} {value!r}"
+
+
+def expect(condition: bool, expected: str, received: object) -> None:
+    """Raise a ``ValueError`` that names what was expected and what came.
+
+    Args:
+        condition: What must hold.
+        expected: The expectation, as the end of "expected …".
+        received: The offending value; it is described, not printed whole.
+
+    Raises:
+        ValueError: If ``condition`` is false.
+
+    >>> expect(False, "input of shape (N, C, H, W)", torch.zeros(2, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: expected input of shape (N, C, H, W), received a float32 tensor of shape (2, 3)
+    """
+    if not condition:
+        raise ValueError(f"expected {expected}, received {describe(received)}")
+
+
+def expect_float(name: str, value: object) -> Tensor:
+    """Return ``value`` if it is a floating-point tensor with at least one element.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    >>> expect_float("input", torch.tensor([1, 2]))
+    Traceback (most recent call last):
+        ...
+    ValueError: expected input to be a floating-point tensor, received a int64 tensor of shape (2,)
+    """
+    is_float = isinstance(value, Tensor) and value.is_floating_point()
+    expect(is_float, f"{name} to be a floating-point tensor", value)
+    assert isinstance(value, Tensor)
+    expect(value.numel() > 0, f"{name} to have at least one element", value)
+    return value
+
+
+def expect_same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """Refuse a silent broadcast: both tensors must have one shape.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    >>> expect_same_shape("input", torch.zeros(3), "target", torch.zeros(3, 1))
+    Traceback (most recent call last):
+        ...
+    ValueError: expected target of the shape of input, (3,), received a float32 tensor of shape (3, 1)
+    """
+    expect(value.shape == other.shape,
+           f"{other_name} of the shape of {name}, {tuple(value.shape)}", other)

@@ -1,0 +1,80 @@
+"""What every widget of the book shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import torch
+from traitlets import Unicode
+
+HERE = Path(__file__).parent
+
+
+def module_source(name: str) -> str:
+    """Return the front end of a widget: the shared helpers, then ``name.js``.
+
+    >>> "export" in module_source("explore")
+    True
+    """
+    return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("common", name))
+
+
+def style_source(name: str) -> str:
+    """Return the style of a widget: the shared rules, then ``name.css`` where it exists.
+
+    >>> ".dlw" in style_source("explore")
+    True
+    """
+    parts = [HERE / "common.css", HERE / f"{name}.css"]
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts if part.exists())
+
+
+class BookWidget(anywidget.AnyWidget):
+    """A widget whose front end computes.
+
+    A subclass names its pair of files and declares its state as traits::
+
+        class Stepper(BookWidget, front="stepper"):
+            step = traitlets.Int(0).tag(sync=True)
+
+    The attribute ``title`` names the widget to a screen reader.
+    """
+
+    title = Unicode("").tag(sync=True)
+
+    def __init_subclass__(cls, front: str | None = None, **kwargs: object) -> None:
+        if front is not None:
+            cls._esm = module_source(front)
+            cls._css = style_source(front)
+        super().__init_subclass__(**kwargs)
+
+    def __repr__(self) -> str:
+        """Return a text without addresses: it stands in tested outputs."""
+        return f"<{type(self).__name__}: {self.title}>" if self.title else f"<{type(self).__name__}>"
+
+
+def pack_float32(tensor: torch.Tensor | np.ndarray) -> bytes:
+    """Return the values as little-endian float32 bytes, row after row.
+
+    >>> pack_float32(torch.tensor([1.0]))
+    b'\\x00\\x00\\x80?'
+    """
+    array = tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else tensor
+    return np.ascontiguousarray(array, dtype="<f4").tobytes()
+
+
+def pack_int8(tensor: torch.Tensor | np.ndarray) -> tuple[bytes, float]:
+    """Return the values as int8 bytes and the scale that gives them back.
+
+    .. math:: x \\approx s\\,q, \\quad s = \\max|x| / 127
+
+    The error is at most half a scale.
+
+    >>> pack_int8(torch.tensor([127.0, -1.0]))
+    (b'\\x7f\\xff', 1.0)
+    """
+    array = tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else tensor
+    scale = float(np.abs(array).max()) / 127 or 1.0
+    return np.round(array / scale).astype(np.int8).tobytes(), scale
