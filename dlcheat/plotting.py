@@ -98,7 +98,8 @@ def to_svg(fig: Figure, alt: str) -> str:
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
     return (f'<svg role="img" aria-label="{html.escape(alt)}" class="dl-figure" '
             f'viewBox="0 0 {width:g} {height:g}" width="{width * 4 / 3:.0f}" '
-            'style="max-width: 100%; height: auto; stroke-linejoin: round" '
+            f'style="--dl-width: {width * 4 / 3:.0f}; max-width: 100%; height: auto; '
+            'stroke-linejoin: round" '
             'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
             + svg)
 

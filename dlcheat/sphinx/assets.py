@@ -1,0 +1,122 @@
+"""Styles, scripts and icons, all from the book's own origin.
+
+What the theme loads and the book does not need is left out: Font Awesome's
+1.4 MB script (its web font shows the same icons, cut down to those in use), the
+search index on pages other than the search page, Thebe.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from dlcheat.sphinx.katex import katex_folder
+
+LOG = logging.getLogger(__name__)
+HERE = Path(__file__).parent
+
+
+def _static_folder(app: Sphinx) -> Path:
+    return Path(app.doctreedir).parent / "static"
+
+
+def _prepare(app: Sphinx) -> None:
+    """Gather what the pages load in one folder that Sphinx copies."""
+    target, katex = _static_folder(app), katex_folder(Path(app.srcdir).parent)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(HERE / "static", target)
+    (target / "katex" / "fonts").mkdir(parents=True)
+    for font in (katex / "fonts").glob("*.woff2"):
+        shutil.copy(font, target / "katex" / "fonts")
+    css = (katex / "katex.min.css").read_text(encoding="utf-8")
+    css = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("[a-z]+"\)', "", css)
+    (target / "katex" / "katex.min.css").write_text(css, encoding="utf-8")
+    common = (HERE.parent / "widgets" / "common.css").read_text(encoding="utf-8")
+    colors = re.match(r"(?s).*?\n}\n.*?\n}\n", common)[0]        # the palette of figures and widgets
+    book = (HERE / "static" / "book.css").read_text(encoding="utf-8")
+    (target / "book.css").write_text(colors + book, encoding="utf-8")
+    app.config.html_static_path.append(str(target))
+
+
+def _watch(app: Sphinx, *_: object) -> list[str]:
+    """Write the first page again when a static file changes: Sphinx then copies them all."""
+    files = [*(HERE / "static").iterdir(), HERE.parent / "widgets" / "common.css"]
+    root = app.config.root_doc
+    stamp = str(sorted((f.name, f.stat().st_mtime_ns) for f in files))
+    changed = getattr(app.env, "dlcheat_static", None) != stamp
+    app.env.dlcheat_static = stamp
+    return [root] if changed and root in app.env.found_docs else []
+
+
+def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+             doctree: nodes.document | None) -> None:
+    seen: set[object] = set()
+    kept = []
+    for script in context.get("script_files", []):
+        body = getattr(script, "attributes", {}).get("body")
+        name = str(getattr(script, "filename", script))
+        key = body or name
+        # Sphinx 7.4 doubles scripts that have a body; Thebe would fetch from a CDN
+        if key in seen or "thebe" in (body or "").lower() or "thebe" in name:
+            continue
+        seen.add(key)
+        kept.append(script)
+    context["script_files"][:] = kept
+    context["css_files"][:] = [f for f in context.get("css_files", ()) if "thebe" not in str(f)]
+    context.setdefault("default_mode", "auto")    # without it the theme logs an error
+
+
+def _icons_in_use(pages: list[Path], css: str) -> set[int]:
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    names = set(re.findall(r"\bfa-([a-z0-9-]+)", text))
+    rules = re.findall(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}', css)
+    codes = {int(code, 16) for selectors, code in rules
+             if names & set(re.findall(r"fa-([a-z0-9-]+)", selectors))}
+    codes |= {ord(c) for c in re.findall(r'--pst-icon-[a-z-]+:"(.)"', css)}
+    return codes
+
+
+def _cut_icons(app: Sphinx, error: Exception | None) -> None:
+    """Keep of the theme's icon fonts the glyphs that the pages show."""
+    if error is not None or app.builder.format != "html":
+        return
+    from fontTools import subset
+
+    out = Path(app.outdir)
+    for unused in ("scripts/fontawesome.js", "scripts/fontawesome.js.map",
+                   "scripts/fontawesome.js.LICENSE.txt"):
+        (out / "_static" / unused).unlink(missing_ok=True)
+    for source_map in out.glob("_static/**/*.map"):
+        source_map.unlink()
+    css = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    codes = _icons_in_use(sorted(out.rglob("*.html")), css)
+    import pydata_sphinx_theme
+
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
+    for font in (theme / "vendor/fontawesome/webfonts").glob("*.ttf"):
+        target = out / "_static/vendor/fontawesome/webfonts" / font.name
+        target.unlink(missing_ok=True)
+        options = subset.Options(flavor="woff2", layout_features=[], notdef_outline=True)
+        loaded = subset.load_font(str(font), options)
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=codes)
+        cutter.subset(loaded)
+        subset.save_font(loaded, str(target.with_suffix(".woff2")), options)
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx."""
+    app.config.templates_path.append(str(HERE / "templates"))
+    app.add_css_file("katex/katex.min.css")
+    app.add_css_file("book.css")
+    app.add_js_file("book.js")
+    app.connect("builder-inited", _prepare)
+    app.connect("env-updated", _watch)
+    app.connect("html-page-context", _on_page, priority=950)
+    app.connect("build-finished", _cut_icons)

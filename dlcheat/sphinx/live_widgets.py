@@ -1,0 +1,77 @@
+"""Widgets that live in the published page: no kernel, no CDN.
+
+Jupyter stores a widget's state in the notebook, and myst-nb writes it into the
+page. This module
+
+1. stores each distinct front end once a page instead of once a widget,
+2. warns, fatally in the book's build, of a displayed view that the host cannot show: it would be
+   a dead picture,
+3. loads the host, ``static/host.js``, on the pages that have widgets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+LOG = logging.getLogger(__name__)
+STATE = "application/vnd.jupyter.widget-state+json"
+VIEW = re.compile(r'vnd\.jupyter\.widget-view\+json">([^<]*)<')
+
+
+def share_front_ends(data: dict[str, Any]) -> dict[str, Any]:
+    """Replace the ``_esm`` and ``_css`` of every model by a key into one table.
+
+    >>> spec = {"model_module": "anywidget", "state": {"_esm": "export default {}"}}
+    >>> data = share_front_ends({"state": {"a": spec}})
+    >>> key = data["state"]["a"]["state"]["_esm"]
+    >>> data["shared"][key.removeprefix("shared:")]
+    'export default {}'
+    """
+    shared = data.setdefault("shared", {})
+    for model in data["state"].values():
+        if model.get("model_module") != "anywidget":
+            continue
+        for key in ("_esm", "_css"):
+            source = model["state"].get(key)
+            if source and not source.startswith("shared:"):
+                name = hashlib.sha256(source.encode()).hexdigest()[:16]
+                shared[name] = source
+                model["state"][key] = "shared:" + name
+    return data
+
+
+def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
+             doctree: nodes.document | None) -> None:
+    models: dict[str, Any] = {}
+    for script in context.get("script_files", []):
+        attributes = getattr(script, "attributes", {})
+        if attributes.get("type") == STATE and "body" in attributes:
+            data = share_front_ends(json.loads(attributes["body"]))
+            models.update(data["state"])
+            attributes["body"] = json.dumps(data).replace("<", "\\u003c")
+    for node in doctree.findall(nodes.raw) if doctree is not None else ():
+        for view in VIEW.findall(node.astext()):
+            model_id = json.loads(view)["model_id"]
+            module = models.get(model_id, {}).get("model_module", "missing from the page")
+            if module != "anywidget":
+                name = models.get(model_id, {}).get("model_name", "widget")
+                LOG.warning("%s (%s) would be dead in the published page: use a widget of dlcheat "
+                            "or explore()", name, module, location=pagename, type="dlcheat",
+                            subtype="dead_view")
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx."""
+    app.connect("html-page-context", _on_page, priority=900)
+    app.connect("config-inited", _load_host)
+
+
+def _load_host(app: Sphinx, config: Any) -> None:
+    config.nb_ipywidgets_js = {"host.js": {"async": "async"}}

@@ -1,0 +1,92 @@
+// The host of the book's widgets on a published page: it gives a widget's front end (an anywidget
+// module) the model that Jupyter would give it, without a kernel. From a server and from the disk.
+(async () => {
+  if (document.readyState === "loading") {
+    await new Promise((done) => document.addEventListener("readystatechange", done, { once: true }));
+  }
+  const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+  const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+  const shared = {}, models = new Map(), modules = new Map(), started = new Map(), styled = new Set();
+  const source = (text) => (text?.startsWith("shared:") ? shared[text.slice(7)] : text);
+
+  /** The part of Backbone's model that a front end uses; what is saved stays in the page. */
+  class Model {
+    constructor(spec) {
+      this.state = { ...spec.state };
+      this.listeners = new Map();
+      this.widget_manager = { get_model: async (id) => models.get(id.replace("IPY_MODEL_", "")) };
+      for (const { path, data } of spec.buffers ?? []) {
+        const last = path[path.length - 1], holder = path.slice(0, -1).reduce((o, k) => o[k], this.state);
+        holder[last] = new DataView(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)).buffer);
+      }
+    }
+    get(name) { return this.state[name]; }
+    set(name, value) {
+      const changed = Object.entries(typeof name === "string" ? { [name]: value } : name)
+        .filter(([key, v]) => this.state[key] !== v);
+      for (const [key, v] of changed) this.state[key] = v;
+      for (const [key, v] of changed) this.trigger("change:" + key, this, v);
+      if (changed.length) this.trigger("change", this);
+    }
+    save_changes() {}
+    send() {}
+    trigger(name, ...values) { for (const f of [...(this.listeners.get(name) ?? [])]) f(...values); }
+    on(names, f) {
+      for (const name of names.split(/\s+/)) this.listeners.set(name, (this.listeners.get(name) ?? new Set()).add(f));
+    }
+    off(names, f) {
+      if (!names) this.listeners.clear();
+      else for (const name of names.split(/\s+/)) f ? this.listeners.get(name)?.delete(f) : this.listeners.delete(name);
+    }
+  }
+
+  /** Import a front end once; a Blob's address works from the disk too. */
+  function load(key) {
+    if (!modules.has(key)) modules.set(key, (async () => {
+      const address = URL.createObjectURL(new Blob([source(key)], { type: "text/javascript" }));
+      try {
+        const module = await import(address), widget = module.default ?? module;
+        return typeof widget === "function" ? await widget() : widget;
+      } finally { URL.revokeObjectURL(address); }
+    })());
+    return modules.get(key);
+  }
+
+  async function show(model, el) {
+    const css = model.get("_css"), signal = new AbortController().signal;
+    if (css && !styled.has(css)) {
+      styled.add(css);
+      document.head.append(Object.assign(document.createElement("style"), { textContent: source(css) }));
+    }
+    const widget = await load(model.get("_esm"));
+    if (!started.has(model)) started.set(model, Promise.resolve(widget.initialize?.({ model, signal })));
+    await started.get(model);
+    await widget.render?.({ model, el, signal });
+  }
+
+  for (const tag of document.querySelectorAll(STATE)) {
+    const data = JSON.parse(tag.textContent);
+    Object.assign(shared, data.shared);
+    for (const [id, spec] of Object.entries(data.state)) models.set(id, new Model(spec));
+  }
+  for (const model of models.values()) {       // jslink and jsdlink between two models
+    const kind = model.get("_model_name");
+    if (kind !== "LinkModel" && kind !== "DirectionalLinkModel") continue;
+    const [[from, a], [to, b]] = [model.get("source"), model.get("target")]
+      .map(([id, name]) => [models.get(id.replace("IPY_MODEL_", "")), name]);
+    const forward = () => to.set(b, from.get(a));
+    from.on("change:" + a, forward);
+    forward();
+    if (kind === "LinkModel") to.on("change:" + b, () => from.set(a, to.get(b)));
+  }
+  for (const tag of document.querySelectorAll(VIEW)) {
+    const model = models.get(JSON.parse(tag.textContent).model_id);
+    if (model?.get("_model_module") !== "anywidget") continue;
+    const el = document.createElement("div");
+    tag.before(el);
+    show(model, el).catch((error) => {
+      console.error(error);
+      el.textContent = "This widget could not be shown: " + error.message;
+    });
+  }
+})();
