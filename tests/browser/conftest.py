@@ -1,0 +1,187 @@
+"""Chromium on the built book: no request leaves the origin, no console error, no 404."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from dlcheat.sphinx.pdf import find_chromium
+from dlcheat.widgets.base import module_source
+
+HTML = Path(os.environ.get("BOOK_HTML", Path(__file__).parents[2] / "_build" / "html"))
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """The address of a server of the built book."""
+    if not (HTML / "index.html").exists():
+        pytest.fail(f"expected the built book in {HTML}: run make book first")
+    handler = functools.partial(QuietHandler, directory=str(HTML))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def disk() -> str:
+    """The address of the built book on the disk."""
+    return HTML.resolve().as_uri()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.fail("expected Chromium: apt-get install chromium, or name it in CHROMIUM")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield launched
+        launched.close()
+
+
+class Watch:
+    """What a page did that no page of the book may do."""
+
+    def __init__(self, context: BrowserContext, *origins: str) -> None:
+        self.faults: list[str] = []
+        self.origins = (*origins, "data:", "blob:", "about:")
+        context.route("**/*", self._gate)
+
+    def _gate(self, route: object) -> None:
+        url = route.request.url
+        if url.startswith(self.origins):
+            route.continue_()
+        else:
+            self.faults.append(f"request to {url}")
+            route.abort()
+
+    def page(self, context: BrowserContext) -> Page:
+        page = context.new_page()
+        page.on("console", lambda m: self.faults.append(f"console: {m.text}")
+                if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.faults.append(f"error: {e}"))
+        page.on("response", lambda r: self.faults.append(f"{r.status}: {r.url}")
+                if r.status >= 400 else None)
+        page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url}"))
+        return page
+
+
+@pytest.fixture
+def watch_pages(browser: Browser, site: str, disk: str) -> Iterator[Callable[..., Page]]:
+    """Open pages with any context options; every fault of any of them fails the test."""
+    contexts, watches = [], []
+
+    def new_page(**options: object) -> Page:
+        context = browser.new_context(base_url=site, **options)
+        contexts.append(context)
+        watches.append(Watch(context, site, disk))
+        return watches[-1].page(context)
+
+    yield new_page
+    for context in contexts:
+        context.close()
+    faults = [fault for watch in watches for fault in watch.faults]
+    assert not faults, faults
+
+
+@pytest.fixture
+def page(watch_pages: Callable[..., Page]) -> Page:
+    return watch_pages(viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def phone(watch_pages: Callable[..., Page]) -> Page:
+    return watch_pages(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+
+
+@pytest.fixture
+def open_chapter(disk: str) -> Callable[..., None]:
+    """open_chapter(page, "07-architectures/03-convolution/cnn", disk=False): wait for its widget."""
+
+    def go(page: Page, name: str, from_disk: bool = False) -> None:
+        path = f"{name}.html"
+        page.goto(f"{disk}/{path}" if from_disk else f"/{path}")
+        page.locator(".dlw").first.wait_for()
+
+    return go
+
+
+class Module:
+    """The exported functions of a widget's front end, called in Chromium."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page = page
+        page.evaluate(
+            """async (source) => { const url = URL.createObjectURL(new Blob([source],
+               { type: "text/javascript" })); window.tested = await import(url); }""",
+            module_source(name))
+
+    def call(self, function: str, calls: list[list[object]]) -> list[object]:
+        """Return function(*arguments) for each list of arguments; arrays come back as lists."""
+        return self.page.evaluate(
+            """([name, calls]) => {
+               const plain = (v) => ArrayBuffer.isView(v) ? Array.from(v)
+                 : Array.isArray(v) ? v.map(plain)
+                 : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, plain(x)]))
+                 : v;
+               return calls.map((a) => plain(window.tested[name](...a))); }""", [function, calls])
+
+
+@pytest.fixture
+def js() -> Callable[[Page, str], Module]:
+    """js(page, "convolution").call("step", [[state], …]): the front end's functions, run in Chromium."""
+
+    def load(page: Page, name: str) -> Module:
+        if page.url == "about:blank":
+            page.goto("/index.html")
+        return Module(page, name)
+
+    return load
+
+
+@pytest.fixture
+def paint_times() -> Callable[..., list[float]]:
+    """paint_times(page, "(i) => …", n): milliseconds from each call of a JS action to its paint.
+
+    The action runs in the page as a reader's input would. Counted are its handlers, what they
+    asked for before the next paint, style and layout; not the wait for the display's refresh.
+    """
+
+    def measure(page: Page, action: str, n: int = 60) -> list[float]:
+        return page.evaluate(
+            """async ([source, n]) => {
+               const action = eval(source), times = [];
+               const frame = () => new Promise(requestAnimationFrame);
+               for (let i = 0; i < n; i++) {
+                 await frame();
+                 const start = performance.now();
+                 action(i);
+                 const spent = performance.now() - start;
+                 const begun = await frame();               // when the frame that shows it began
+                 document.body.getBoundingClientRect();     // its style and layout
+                 times.push(spent + performance.now() - begun);
+               }
+               return times; }""", [action, n])
+
+    return measure
