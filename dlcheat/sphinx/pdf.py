@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-          "/Applications/Chromium.app/Contents/MacOS/Chromium",
-          r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-          r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe")
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium-based browser, or None: ``$CHROMIUM`` first, then the usual."""
-    named = os.environ.get("CHROMIUM")
-    if named:
-        return shutil.which(named)
-    found = (shutil.which(name) for name in NAMES)
-    return next((f for f in found if f), next((p for p in PLACES if Path(p).exists()), None))
-
+from dlcheat.sphinx.chromium import ARGUMENTS, MISSING, find_chromium
 
 def print_page(page: Path, target: Path) -> None:
     """Print a built page as a PDF.
@@ -41,14 +25,11 @@ def print_page(page: Path, target: Path) -> None:
         raise FileNotFoundError(f"expected the built page {page}: run make book first")
     chromium = find_chromium()
     if chromium is None:
-        raise FileNotFoundError("expected Chromium or Chrome on this machine: install it, "
-                                "or name it in the variable CHROMIUM")
+        raise FileNotFoundError(MISSING)
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
-            [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             f"--user-data-dir={profile}", "--no-pdf-header-footer",
-             f"--print-to-pdf={target.resolve()}", page.resolve().as_uri()],
+            [chromium, "--headless", *ARGUMENTS, f"--user-data-dir={profile}",
+             "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}", page.resolve().as_uri()],
             capture_output=True, text=True, timeout=120, check=False)
     if done.returncode or not target.exists():
         raise RuntimeError(f"expected a PDF, Chromium said: {done.stderr[-500:]}")

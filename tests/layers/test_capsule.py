@@ -1,6 +1,7 @@
 """Capsules against the paper's formulas, written out naively, and against finite differences."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def test_what_always_holds(seed, parts, wholes, dims):
     _, steps = dynamic_routing(predictions, 5, return_steps=True)
     assert (steps[0].logits == 0).all()
     torch.testing.assert_close(steps[0].couplings, torch.full_like(steps[0].couplings, 1 / wholes))
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         torch.testing.assert_close(after.logits, before.logits + before.agreements)
     for step in steps:
         torch.testing.assert_close(step.couplings.sum(-1), torch.ones(parts, dtype=torch.float64))

@@ -1,0 +1,128 @@
+"""Widgets in a real JupyterLab, with a kernel: what the reader moves, Python sees."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page
+
+CELLS = ["from dlcheat.widgets.explore import explore\n"
+         "calls = []\n"
+         "def bar(size):\n"
+         "    calls.append(size)\n"
+         "    return '=' * size\n"
+         "view = explore(bar, title='A bar', size=(1, 9))\n"
+         "view",
+         "from dlcheat.widgets.convolution import ConvolutionStepper\n"
+         "stepper = ConvolutionStepper()\n"
+         "stepper"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("lab")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(c) for c in CELLS], metadata={"kernelspec": kernel}),
+        root / "try.ipynb")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    environ = {k: v for k, v in os.environ.items() if k != "DLCHEAT_BUILD"}
+    environ |= {"HOME": str(root), "JUPYTER_CONFIG_DIR": str(root / "config"),
+                "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    log = root / "lab.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1",
+             f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+             "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}",
+             "--LabApp.news_url=", "--expose-app-in-browser",
+             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+            env=environ, stdout=out, stderr=subprocess.STDOUT, cwd=root)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(480):
+            assert server.poll() is None, log.read_text()
+            try:
+                urllib.request.urlopen(address + "/api/status", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def notebook(browser: Browser, lab: str) -> Iterator[Page]:
+    """The notebook with every cell run."""
+    context = browser.new_context(viewport={"width": 1400, "height": 2600})
+    context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(
+        (lab, lab.replace("http", "ws"), "data:", "blob:")) else r.abort())
+    page = context.new_page()
+    page.goto(lab + "/lab/tree/try.ipynb?reset")
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=90_000)
+    page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
+                           "?.kernel?.status === 'idle'", timeout=90_000)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.locator(".jp-OutputArea-output .dlw").nth(1).wait_for(timeout=90_000)
+    yield page
+    context.close()
+
+
+def in_python(page: Page, code: str) -> str:
+    """Run code in the notebook's kernel; return what it prints."""
+    return page.evaluate(
+        """async (code) => {
+           const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+           const future = kernel.requestExecute({ code, store_history: false });
+           let text = '';
+           future.onIOPub = (m) => {
+             if (m.header.msg_type === 'stream') text += m.content.text;
+             if (m.header.msg_type === 'error') text += m.content.evalue; };
+           await future.done;
+           return text.trim(); }""", code)
+
+
+def test_explore_calls_the_function_in_the_kernel(notebook: Page) -> None:
+    box = notebook.locator('.dlw[aria-label="A bar"]')
+    slider = box.get_by_role("slider", name="size")
+    slider.focus()
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    box.locator("pre", has_text="===").wait_for()
+    assert in_python(notebook, "print(view.choice, max(calls))") == "[2] 3"
+
+
+def test_python_moves_the_slider(notebook: Page) -> None:
+    in_python(notebook, "view.choice = [7]")
+    box = notebook.locator('.dlw[aria-label="A bar"]')
+    box.locator("pre", has_text="========").wait_for()
+    assert box.get_by_role("slider", name="size").input_value() == "7"
+
+
+def test_a_widgets_move_reaches_its_trait(notebook: Page) -> None:
+    box = notebook.locator(".jp-OutputArea-output .dlw").nth(1)
+    slider = box.get_by_role("slider", name="Stride")
+    slider.focus()
+    slider.press("ArrowRight")
+    notebook.wait_for_timeout(500)
+    assert in_python(notebook, "print(stepper.stride)") == "2"
+
+
+def test_no_cell_failed(notebook: Page) -> None:
+    assert notebook.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], "
+                            ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']"
+                            ).count() == 0

@@ -1,0 +1,171 @@
+"""Every page of the built book, as a reader meets it."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import HTML
+from tests.test_book import title, toc
+from tests.conftest import BOOK
+
+PAGES = [*toc(), "search", "genindex"]
+every_page = pytest.mark.parametrize("name", PAGES)
+
+#: Faults of the theme that stay, each with its reason. (axe rule, a part of the element's HTML)
+THEME_FAULTS: list[tuple[str, str]] = []
+
+
+@every_page
+@pytest.mark.parametrize("place", ["server", "disk"])
+def test_page_is_quiet_and_whole(page: Page, disk: str, name: str, place: str) -> None:
+    page.goto(f"/{name}.html" if place == "server" else f"{disk}/{name}.html")
+    page.wait_for_load_state("load")
+    views = page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
+    if views:
+        page.wait_for_function("n => document.querySelectorAll('.dlw').length >= n", arg=views)
+    assert page.locator(".katex-error, .math code").count() == 0
+    assert page.evaluate("[...document.images].filter(i => !i.alt).map(i => i.src)") == []
+    assert page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length") == 0
+    unnamed = "[...document.querySelectorAll('.cell_output svg')].filter(s => !s.closest('.dlw') && !s.getAttribute('aria-label')).length"
+    assert page.evaluate(unnamed) == 0
+
+
+@every_page
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(watch_pages: Callable[..., Page], name: str, theme: str) -> None:
+    page = watch_pages(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+    page.goto(f"/{name}.html")
+    page.wait_for_load_state("load")
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.wait_for_timeout(300)
+    found = [f"{v['id']}: {node['html'][:160]}" for v in Axe().run(page).response["violations"]
+             if v["impact"] in ("serious", "critical") for node in v["nodes"]
+             if not any(v["id"] == rule and part in node["html"] for rule, part in THEME_FAULTS)]
+    assert not found, "\n".join(found)
+
+
+@every_page
+def test_a_phone_shows_the_page_without_sideways_scrolling(phone: Page, name: str) -> None:
+    phone.goto(f"/{name}.html")
+    phone.wait_for_load_state("load")
+    phone.wait_for_timeout(200)
+    assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    small = phone.evaluate(
+        """[...document.querySelectorAll('.dlw :is(button, select, input)')]
+           .filter(e => e.offsetParent && e.type !== 'checkbox')
+           .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect().height]).filter(([, h]) => h < 43.5)""")
+    assert small == []
+
+
+@every_page
+def test_widget_is_there_within_a_second(watch_pages: Callable[..., Page], name: str) -> None:
+    if "widget-view+json" not in (HTML / f"{name}.html").read_text():
+        return
+    page = watch_pages(viewport={"width": 1280, "height": 900})
+    page.add_init_script(FIRST_WIDGET)
+    page.goto(f"/{name}.html")
+    page.wait_for_function("window.firstWidget")
+    assert page.evaluate("window.firstWidget") < 1000
+
+
+@every_page
+def test_widget_is_there_within_two_seconds_on_a_slow_phone(
+        watch_pages: Callable[..., Page], name: str) -> None:
+    if "widget-view+json" not in (HTML / f"{name}.html").read_text():
+        return
+    page = watch_pages(viewport={"width": 390, "height": 800}, is_mobile=True, has_touch=True)
+    page.add_init_script(FIRST_WIDGET)
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", {
+        "offline": False, "latency": 40, "downloadThroughput": 10e6 / 8, "uploadThroughput": 10e6 / 8})
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    page.goto(f"/{name}.html")
+    page.wait_for_function("window.firstWidget")
+    assert page.evaluate("window.firstWidget") < 2000
+
+
+FIRST_WIDGET = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector('.dlw')) return;
+  observer.disconnect();
+  requestAnimationFrame(() => setTimeout(() => { window.firstWidget = performance.now(); }));
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+@every_page
+def test_page_is_light(page: Page, name: str) -> None:
+    sizes: dict[str, int] = {}
+    page.on("response", lambda r: sizes.update({r.url: len(gzip.compress(r.body(), 6))})
+            if r.url.startswith("http") and r.ok else None)
+    page.goto(f"/{name}.html")
+    page.wait_for_load_state("networkidle")
+    assert sum(sizes.values()) < 1_200_000, sorted(sizes.items(), key=lambda s: -s[1])[:5]
+
+
+def test_cards_stand_on_one_page_in_order_with_links_back(page: Page) -> None:
+    page.goto("/cheatsheet.html")
+    links = page.locator(".cheatsheet.collected > .admonition-title a")
+    shown = [(t.strip(), h) for t, h in zip(links.all_inner_texts(), links.evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"), strict=True)]
+    chapters = [n for n in toc() if (BOOK / f"{n}.ipynb").exists()]
+    assert shown == [(title(BOOK / f"{n}.ipynb"), f"{n}.html") for n in chapters]
+    links.last.click()
+    assert page.url.endswith(f"{chapters[-1]}.html")
+
+
+def test_cheat_sheet_prints_on_a4(page: Page) -> None:
+    page.goto("/cheatsheet.html")
+    pdf = page.pdf(prefer_css_page_size=True)
+    boxes = set(re.findall(rb"/MediaBox \[([^\]]+)\]", pdf))
+    assert pdf.startswith(b"%PDF") and boxes
+    for box in boxes:
+        width, height = map(float, box.split()[2:])
+        assert (round(width), round(height)) in {(595, 842), (596, 842), (595, 841), (594, 841)}
+    page.emulate_media(media="print")
+    assert not page.locator("#pst-primary-sidebar").is_visible()
+
+
+def test_search_finds_a_chapter(page: Page) -> None:
+    page.goto("/search.html?q=routing")
+    page.locator("#search-results a").first.wait_for()
+    assert any("CapsNet" in t for t in page.locator("#search-results a").all_inner_texts())
+
+
+def test_search_works_from_the_disk(page: Page, disk: str) -> None:
+    page.goto(f"{disk}/search.html?q=routing")
+    page.locator("#search-results a").first.wait_for()
+
+
+def test_next_leads_through_the_whole_book(page: Page) -> None:
+    page.goto("/index.html")
+    for name in toc()[1:]:
+        page.locator("a.right-next").click()
+        assert page.url.endswith(f"/{name}.html")
+
+
+def test_no_page_is_an_orphan() -> None:
+    built = {p.relative_to(HTML).with_suffix("").as_posix() for p in HTML.rglob("*.html")
+             if not {"_static", "_modules", "_sources"} & set(p.relative_to(HTML).parts)}
+    assert built - set(toc()) <= {"search", "genindex", "py-modindex"}
+
+
+def test_no_page_names_another_host_for_what_it_loads() -> None:
+    for path in HTML.rglob("*.html"):
+        loaded = re.findall(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="(https?:[^"]+)"',
+                            path.read_text(encoding="utf-8"))
+        assert not loaded, (path, loaded)
+
+
+def test_no_source_map_or_font_awesome_script_is_left() -> None:
+    assert not list(Path(HTML).rglob("*.map"))
+    assert not list(Path(HTML).rglob("fontawesome.js"))
