@@ -25,7 +25,8 @@ def build(root: Path, output: Path, book: Path | None = None) -> int:
     book = book or root / "book"
     if not execute(book, output / ".jupyter_cache"):
         return 1
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book), "--config",
+    jupyter_book = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", jupyter_book, "build", str(book), "--config",
                str(root / "_config.yml"), "--toc", str(root / "_toc.yml"), "--path-output",
                str(output.parent), "-W", "-n", "--keep-going", "--quiet"]
     status = subprocess.run(command, check=False).returncode

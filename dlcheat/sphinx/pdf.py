@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dlcheat.sphinx.chromium import ARGUMENTS, MISSING, find_chromium
 
+
 def print_page(page: Path, target: Path) -> None:
     """Print a built page as a PDF.
 

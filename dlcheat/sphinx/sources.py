@@ -35,7 +35,7 @@ def _file_of(module: str) -> Path | None:
         return None
     base = PACKAGE.joinpath(*parts[1:])
     for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.exists() and len(parts) > 1 or path.name == "__init__.py" and path.exists():
+        if (path.exists() and len(parts) > 1) or (path.name == "__init__.py" and path.exists()):
             return path
     return None
 

@@ -109,7 +109,7 @@ class Explore(BookWidget, front="explore"):
             at = values.index(start[name]) if name in start else 0
             texts = list(map(str, spec)) if isinstance(spec, dict) else [_text(v) for v in values]
             switch = isinstance(spec, bool)
-            named = not switch and not all(map(_is_number, values)) or isinstance(spec, dict)
+            named = (not switch and not all(map(_is_number, values))) or isinstance(spec, dict)
             controls.append({"name": name, "label": name.replace("_", " "), "texts": texts,
                              "kind": "switch" if switch else "choice" if named else "slider"})
             choice.append(at)

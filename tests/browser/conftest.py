@@ -141,7 +141,8 @@ class Module:
             """([name, calls]) => {
                const plain = (v) => ArrayBuffer.isView(v) ? Array.from(v)
                  : Array.isArray(v) ? v.map(plain)
-                 : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, plain(x)]))
+                 : v && typeof v === "object"
+                   ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, plain(x)]))
                  : v;
                return calls.map((a) => plain(window.tested[name](...a))); }""", [function, calls])
 

@@ -12,8 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.conftest import HTML
-from tests.test_book import title, toc
 from tests.conftest import BOOK
+from tests.test_book import title, toc
 
 PAGES = [*toc(), "search", "genindex"]
 every_page = pytest.mark.parametrize("name", PAGES)
@@ -33,7 +33,8 @@ def test_page_is_quiet_and_whole(page: Page, disk: str, name: str, place: str) -
     assert page.locator(".katex-error, .math code").count() == 0
     assert page.evaluate("[...document.images].filter(i => !i.alt).map(i => i.src)") == []
     assert page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length") == 0
-    unnamed = "[...document.querySelectorAll('.cell_output svg')].filter(s => !s.closest('.dlw') && !s.getAttribute('aria-label')).length"
+    unnamed = ("[...document.querySelectorAll('.cell_output svg')]"
+               ".filter(s => !s.closest('.dlw') && !s.getAttribute('aria-label')).length")
     assert page.evaluate(unnamed) == 0
 
 
@@ -61,7 +62,8 @@ def test_a_phone_shows_the_page_without_sideways_scrolling(phone: Page, name: st
     small = phone.evaluate(
         """[...document.querySelectorAll('.dlw :is(button, select, input)')]
            .filter(e => e.offsetParent && e.type !== 'checkbox')
-           .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect().height]).filter(([, h]) => h < 43.5)""")
+           .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect().height])
+           .filter(([, height]) => height < 43.5)""")
     assert small == []
 
 

@@ -27,13 +27,13 @@ def test_bad_controls_are_named(spec: object) -> None:
 
 
 def test_starts_where_it_is_told_and_refuses_another_start() -> None:
-    assert explore(str, start={"x": 3}, x=(1, 4)).choice == [2]
+    assert explore(lambda x: f"{x}", start={"x": 3}, x=(1, 4)).choice == [2]
     with pytest.raises(ValueError, match=r"expected x to start at one of .*received 9"):
-        explore(str, start={"x": 9}, x=(1, 4))
+        explore(lambda x: f"{x}", start={"x": 9}, x=(1, 4))
     with pytest.raises(ValueError, match=r"expected start to name one of"):
-        explore(str, start={"y": 9}, x=(1, 4))
+        explore(lambda x: f"{x}", start={"y": 9}, x=(1, 4))
     with pytest.raises(ValueError, match="at least one control"):
-        explore(str)
+        explore(lambda: "")
 
 
 def test_build_stores_each_distinct_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,4 +61,4 @@ def test_figures_need_an_alternative_text() -> None:
 
 
 def test_repr_is_stable() -> None:
-    assert repr(explore(str, title="A bar", x=(1, 2))) == "<Explore: A bar>"
+    assert repr(explore(lambda x: "", title="A bar", x=(1, 2))) == "<Explore: A bar>"
