@@ -17,11 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-#: The book's line colours: each is legible on its theme's background.
+#: The book's line colours, each legible on its theme's background.
 COLORS = ("#0b62b0", "#b8500b", "#1a7f4b", "#b3245a", "#6a45b8", "#5c6470")
 #: Ink, grid and surface of a figure; the page replaces them by its own.
 INK, GRID = "#1f2328", "#d0d7de"
-#: Colour map for signed values: orange below zero, white at zero, blue above.
+#: Colour map for signed values, orange below zero, white at zero, blue above.
 SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list(
     "signed", ["#8f3a00", "#f0a56c", "#ffffff", "#7db5e8", "#084a86"])
 
@@ -43,7 +43,12 @@ STYLE = {
 
 @contextmanager
 def book_style() -> Iterator[None]:
-    """Draw in the book's style inside a ``with`` block."""
+    """Draw in the book's style inside a ``with`` block, and in the former style after it.
+
+    >>> with book_style():
+    ...     plt.rcParams["legend.frameon"]
+    False
+    """
     with plt.rc_context(STYLE):
         yield
 
@@ -66,6 +71,12 @@ def figure(rows: int = 1, columns: int = 1, *, width: float = 6.4, height: float
     """
     plt.rcParams.update(STYLE)
     return plt.subplots(rows, columns, figsize=(width, height), **kwargs)
+
+
+def _themed(tag: str) -> str:
+    """Give a tag the page's colours, and coordinates of two decimals."""
+    tag = re.sub("|".join(_THEMED), lambda match: _THEMED[match[0]], tag)
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
 
 
 def to_svg(fig: Figure, alt: str) -> str:
@@ -93,8 +104,7 @@ def to_svg(fig: Figure, alt: str) -> str:
     svg = svg[svg.index("</defs>") + len("</defs>"):]            # the head is written below
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)                    # ids that nothing refers to
     svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--dl-font, sans-serif)", svg)
-    svg = re.sub("|".join(_THEMED), lambda match: _THEMED[match[0]], svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    svg = re.sub("<[^>]*>", lambda tag: _themed(tag[0]), svg)     # not the text between the tags
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
     return (f'<svg role="img" aria-label="{html.escape(alt)}" class="dl-figure" '
             f'viewBox="0 0 {width:g} {height:g}" width="{width * 4 / 3:.0f}" '
@@ -110,6 +120,13 @@ def show_figure(fig: Figure, alt: str) -> None:
     Args:
         fig: The figure; it is closed.
         alt: What the picture shows, in one sentence with its message.
+
+    Raises:
+        ValueError: If ``alt`` is empty.
+
+    >>> fig, ax = figure()
+    >>> show_figure(fig, "An empty plot")
+    <IPython.core.display.HTML object>
     """
     from IPython.display import HTML, display
 
@@ -120,6 +137,12 @@ def show_source(*objects: Callable | type) -> None:
     """Display the source of functions or classes, highlighted in Jupyter and HTML alike.
 
     Docstrings are left out: the chapter is the explanation.
+
+    Args:
+        *objects: Functions and classes, shown one after the other.
+
+    >>> show_source(book_style)
+    <IPython.core.display.Code object>
     """
     from IPython.display import Code, display
 
@@ -128,6 +151,9 @@ def show_source(*objects: Callable | type) -> None:
 
 def source_of(obj: Callable | type) -> str:
     """Return the source of an object without its docstrings.
+
+    Args:
+        obj: A function or class that was defined in a file.
 
     >>> print(source_of(book_style))
     @contextmanager
@@ -166,7 +192,8 @@ def image_grid(images: ArrayLike, *, columns: int = 10, titles: Sequence[str] | 
         vmax: Value shown as the map's last colour.
 
     Raises:
-        ValueError: If ``images`` is not of shape (N, H, W), or the titles do not match it.
+        ValueError: If ``images`` is not of shape (N, H, W), ``columns`` is below 1, or the
+            titles do not match.
 
     >>> fig = image_grid(np.zeros((3, 8, 8)), columns=2)
     >>> len(fig.axes)
@@ -178,6 +205,8 @@ def image_grid(images: ArrayLike, *, columns: int = 10, titles: Sequence[str] | 
         raise ValueError(f"expected images of shape (N, H, W), received shape {stack.shape}")
     if titles is not None and len(titles) != len(stack):
         raise ValueError(f"expected {len(stack)} titles, received {len(titles)}")
+    if not isinstance(columns, int) or columns < 1:
+        raise ValueError(f"expected at least 1 column, received {columns!r}")
     columns = min(columns, len(stack))
     rows = -(-len(stack) // columns)
     extra = 0.22 if titles is not None else 0
