@@ -72,8 +72,20 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
     context.setdefault("default_mode", "auto")    # without it the theme logs an error
 
 
-def _icons_in_use(pages: list[Path], css: str) -> set[int]:
-    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+def _mend(page: Path) -> str:
+    """Mend what the theme writes into a page, and return its text.
+
+    The button that unfolds a chapter in the sidebar has no name for a screen reader.
+    """
+    text = page.read_text(encoding="utf-8")
+    mended = text.replace('<summary><span class="toctree-toggle"',
+                          '<summary aria-label="Show its sections"><span class="toctree-toggle"')
+    if mended != text:
+        page.write_text(mended, encoding="utf-8")
+    return mended
+
+
+def _icons_in_use(text: str, css: str) -> set[int]:
     names = set(re.findall(r"\bfa-([a-z0-9-]+)", text))
     rules = re.findall(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}', css)
     codes = {int(code, 16) for selectors, code in rules
@@ -82,8 +94,8 @@ def _icons_in_use(pages: list[Path], css: str) -> set[int]:
     return codes
 
 
-def _cut_icons(app: Sphinx, error: Exception | None) -> None:
-    """Keep of the theme's icon fonts the glyphs that the pages show."""
+def _finish(app: Sphinx, error: Exception | None) -> None:
+    """Mend the pages; keep of the theme's icon fonts the glyphs that the pages show."""
     if error is not None or app.builder.format != "html":
         return
     from fontTools import subset
@@ -95,7 +107,7 @@ def _cut_icons(app: Sphinx, error: Exception | None) -> None:
     for source_map in out.glob("_static/**/*.map"):
         source_map.unlink()
     css = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
-    codes = _icons_in_use(sorted(out.rglob("*.html")), css)
+    codes = _icons_in_use("".join(_mend(page) for page in sorted(out.rglob("*.html"))), css)
     import pydata_sphinx_theme
 
     theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
@@ -119,4 +131,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", _prepare)
     app.connect("env-updated", _watch)
     app.connect("html-page-context", _on_page, priority=950)
-    app.connect("build-finished", _cut_icons)
+    app.connect("build-finished", _finish)
