@@ -142,7 +142,10 @@ def show_source(*objects: Callable | type) -> None:
         *objects: Functions and classes, shown one after the other.
 
     >>> show_source(book_style)
-    <IPython.core.display.Code object>
+    @contextmanager
+    def book_style() -> Iterator[None]:
+        with plt.rc_context(STYLE):
+            yield
     """
     from IPython.display import Code, display
 

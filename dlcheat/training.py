@@ -23,6 +23,11 @@ class History(NamedTuple):
     score: list[float]
 
 
+def _expect_count(name: str, value: int) -> None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    expect(is_count, f"{name} to be an integer of at least 1", value)
+
+
 def batches(*tensors: Tensor, batch_size: int = 64,
             generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, ...]]:
     """Yield the rows of the tensors in shuffled batches; the last one may be smaller.
@@ -33,19 +38,20 @@ def batches(*tensors: Tensor, batch_size: int = 64,
         generator: Source of the shuffle; None takes torch's global one.
 
     Raises:
-        ValueError: If the tensors differ in rows, or ``batch_size`` is below 1.
+        ValueError: If the tensors differ in rows or have none, or ``batch_size`` is below 1.
 
     >>> x = torch.arange(5)
     >>> sorted(len(b) for b, in batches(x, batch_size=2))
     [1, 2, 2]
     """
     expect(len(tensors) > 0, "at least one tensor", tensors)
-    n = len(tensors[0])
-    for other in tensors[1:]:
-        expect(len(other) == n, f"tensors of {n} rows each", other)
-    expect(batch_size >= 1, "batch_size of at least 1", batch_size)
-    for rows in torch.randperm(n, generator=generator).split(batch_size):
-        yield tuple(t[rows] for t in tensors)
+    for t in tensors:
+        has_rows = isinstance(t, Tensor) and t.ndim > 0 and len(t) > 0
+        expect(has_rows, "a tensor with at least one row", t)
+        expect(len(t) == len(tensors[0]), f"tensors of {len(tensors[0])} rows each", t)
+    _expect_count("batch_size", batch_size)
+    order = torch.randperm(len(tensors[0]), generator=generator)
+    return (tuple(t[rows] for t in tensors) for rows in order.split(batch_size))
 
 
 def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor, epochs: int = 1,
@@ -65,8 +71,12 @@ def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor, epochs:
         generator: Source of the shuffle.
         evaluate: Called after every epoch; its values are returned as ``score``.
 
+    Returns:
+        The mean loss of every epoch, and the scores.
+
     Raises:
-        ValueError: If the loss is not finite: the training has diverged.
+        ValueError: If the tensors differ in rows, a number is out of range, or the loss is no
+            scalar or not finite: the training has diverged.
 
     >>> _ = torch.manual_seed(0)
     >>> model, x = nn.Linear(1, 1), torch.linspace(-1, 1, 64)[:, None]
@@ -74,6 +84,9 @@ def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor, epochs:
     >>> round(model.weight.item(), 2)
     3.0
     """
+    _expect_count("epochs", epochs)
+    _expect_count("batch_size", batch_size)
+    expect(lr > 0, "lr above 0", lr)
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr)
     history = History([], [])
     for _ in range(epochs):
@@ -81,6 +94,7 @@ def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor, epochs:
         total, seen = 0.0, 0
         for batch in batches(*tensors, batch_size=batch_size, generator=generator):
             value = loss(model, *batch)
+            expect(isinstance(value, Tensor) and value.ndim == 0, "a loss of shape ()", value)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
@@ -104,12 +118,24 @@ def accuracy(model: Callable[[Tensor], Tensor], inputs: Tensor, labels: Tensor,
         labels: Class numbers, shape (N,).
         batch_size: Rows at a time; it bounds the memory, not the result.
 
+    Returns:
+        A number from 0 to 1.
+
     Raises:
-        ValueError: If ``inputs`` and ``labels`` differ in rows.
+        ValueError: If ``inputs`` and ``labels`` differ in rows or have none, the labels are
+            not whole numbers of shape (N,), or the scores not of shape (N, C).
 
     >>> accuracy(lambda x: x, torch.eye(4), torch.tensor([0, 1, 2, 0]))
     0.75
     """
-    expect(len(inputs) == len(labels) > 0, f"{len(inputs)} labels, at least one", labels)
-    parts = zip(inputs.split(batch_size), labels.split(batch_size), strict=True)
-    return sum((model(x).argmax(1) == y).sum().item() for x, y in parts) / len(labels)
+    n = len(inputs)
+    whole = isinstance(labels, Tensor) and not labels.is_floating_point()
+    expect(whole and labels.shape == (n,), f"whole-number labels of shape ({n},)", labels)
+    expect(n > 0, "at least one row", inputs)
+    _expect_count("batch_size", batch_size)
+    right = 0
+    for x, y in zip(inputs.split(batch_size), labels.split(batch_size), strict=True):
+        scores = model(x)                                        # (B, C)
+        expect(scores.ndim == 2, "scores of shape (N, C)", scores)
+        right += int((scores.argmax(1) == y).sum())
+    return right / n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
 
 
 def describe(value: object) -> str:
@@ -13,10 +13,13 @@ def describe(value: object) -> str:
     >>> describe("3")
     "str '3'"
     """
-    if isinstance(value, Tensor):
+    if isinstance(value, torch.Tensor):
         dtype = str(value.dtype).removeprefix("torch.")
         return f"a {dtype} tensor of shape {tuple(value.shape)}"
-    return f"{type(value).__name__} {value!r}"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of type {value.dtype} and shape {tuple(value.shape)}"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 80 else text[:79] + '…'}"
 
 
 def expect(condition: bool, expected: str, received: object) -> None:
@@ -39,7 +42,7 @@ def expect(condition: bool, expected: str, received: object) -> None:
         raise ValueError(f"expected {expected}, received {describe(received)}")
 
 
-def expect_float(name: str, value: object) -> Tensor:
+def expect_float(name: str, value: object) -> torch.Tensor:
     """Return ``value`` if it is a floating-point tensor with at least one element.
 
     Raises:
@@ -50,14 +53,14 @@ def expect_float(name: str, value: object) -> Tensor:
         ...
     ValueError: expected input to be a floating-point tensor, received a int64 tensor of shape (2,)
     """
-    is_float = isinstance(value, Tensor) and value.is_floating_point()
+    is_float = isinstance(value, torch.Tensor) and value.is_floating_point()
     expect(is_float, f"{name} to be a floating-point tensor", value)
-    assert isinstance(value, Tensor)
+    assert isinstance(value, torch.Tensor)
     expect(value.numel() > 0, f"{name} to have at least one element", value)
     return value
 
 
-def expect_same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+def expect_same_shape(name: str, value: torch.Tensor, other_name: str, other: torch.Tensor) -> None:
     """Refuse a silent broadcast: both tensors must have one shape.
 
     Raises:

@@ -85,5 +85,5 @@ def test_bad_input(function, bad, received):
 @pytest.mark.parametrize("function", [softmax, log_softmax])
 @pytest.mark.parametrize("dim", [2, -3, 0.0, None])
 def test_bad_dimension(function, dim):
-    with pytest.raises(ValueError, match="expected dim to be a dimension of input, -2 … 1, received"):
+    with pytest.raises(ValueError, match=r"expected dim .* of input, -2 … 1, received"):
         function(torch.zeros(2, 3), dim)

@@ -106,6 +106,19 @@ def test_float32_gradients_equal_those_of_the_plain_formula():
     torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-4, atol=1e-6)
 
 
+def test_detach_changes_the_gradient_and_not_the_value():
+    torch.manual_seed(0)
+    predictions = torch.randn(4, 20, 10, 16, dtype=torch.float64)
+    exact, held, plain = (predictions.clone().requires_grad_() for _ in range(3))
+    value, steps = dynamic_routing(exact, return_steps=True)
+    torch.testing.assert_close(dynamic_routing(held, detach=True), value)
+    value.sum().backward()
+    dynamic_routing(held, detach=True).sum().backward()
+    squash((steps[-1].couplings.detach().unsqueeze(-1) * plain).sum(1)).sum().backward()
+    torch.testing.assert_close(held.grad, plain.grad)
+    assert not torch.allclose(held.grad, exact.grad, rtol=1e-3)
+
+
 @given(seeds, st.integers(-1, 2))
 @settings(max_examples=30, deadline=None)
 def test_squash_along_any_dim_is_the_papers_formula(seed, dim):

@@ -61,5 +61,5 @@ def test_bad_input(arguments, message):
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, -1), (2.0, 3), (True, 3), ("3", 3)])
 def test_bad_sizes(sizes):
-    with pytest.raises(ValueError, match="expected (in|out)_features to be an integer .*received"):
+    with pytest.raises(ValueError, match=r"expected (in|out)_features to be an integer .*received"):
         Linear(*sizes)

@@ -1,0 +1,1 @@
+"""How fast dlcheat is beside torch."""

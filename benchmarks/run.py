@@ -1,0 +1,259 @@
+"""Time dlcheat against torch, side by side in one run.
+
+``python -m benchmarks.run`` (or ``make benchmark``) prints, for each function, the
+median time of torch's and of dlcheat's, forward and forward with backward, and their
+ratio. The two take turns, so that whatever else the machine does hits both alike; with
+one thread it is processor time that counts, not the clock. Where dlcheat takes more than
+1.5 times as long, the last column says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.distributions import Independent, Normal, kl_divergence
+
+from dlcheat import activations, losses
+from dlcheat.layers import convolution, linear, pooling
+
+#: Ratios above it are explained.
+TARGET = 1.5
+
+
+class Case(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        name: The function, and the case where there are several.
+        mine: dlcheat's.
+        reference: torch's, of the same arguments.
+        inputs: The tensors that get a gradient.
+        why: What costs the time where dlcheat is slower.
+    """
+
+    name: str
+    mine: Callable[..., Tensor]
+    reference: Callable[..., Tensor]
+    inputs: tuple[Tensor, ...]
+    why: str
+
+
+class Times(NamedTuple):
+    """Median seconds of a call.
+
+    Attributes:
+        reference: torch's.
+        mine: dlcheat's.
+    """
+
+    reference: float
+    mine: float
+
+    @property
+    def ratio(self) -> float:
+        """Return how many times torch's time dlcheat takes."""
+        return self.mine / self.reference
+
+
+def cases() -> list[Case]:
+    """Return every function that torch has too, in the sizes of the chapters.
+
+    >>> {"conv2d 3×3, 16 → 32", "softmax", "gaussian_kl"} <= {case.name for case in cases()}
+    True
+    """
+    g = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=g)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=g) * 0.98 + 0.01
+
+    maps, scores, images = normal(64, 32, 14, 14), normal(512, 10), uniform(64, 784)
+    labels = torch.randint(10, (512,), generator=g)
+    target = uniform(64, 784)
+
+    def standard_kl(mu: Tensor, logvar: Tensor) -> Tensor:
+        prior = Normal(torch.zeros_like(mu), torch.ones_like(mu))
+        return kl_divergence(Independent(Normal(mu, (logvar / 2).exp()), 1),
+                             Independent(prior, 1)).mean()
+
+    passes = "one pass over memory for each operation of the formula; torch's kernel makes one"
+    small = "a few operations and the checks of the arguments; torch makes one call"
+    picks = "finds each winner's place for the gradient; torch's kernel keeps it on the way"
+    window = "copies each window into a column and back; torch reads the image in place"
+    stamps = "writes all products to memory before adding; torch adds them block by block"
+    chooses = "torch.where is most of it; clamp is fast, but has gradient 1 at 0, not 0"
+    found = [
+        Case("relu", activations.relu, F.relu, (maps,), chooses),
+        Case("sigmoid", activations.sigmoid, torch.sigmoid, (maps,), passes),
+        Case("softmax", lambda x: activations.softmax(x, 1), lambda x: F.softmax(x, 1),
+             (normal(512, 1000),), passes),
+        Case("log_softmax", lambda x: activations.log_softmax(x, 1),
+             lambda x: F.log_softmax(x, 1), (normal(512, 1000),), passes),
+        Case("nll_loss", lambda x: losses.nll_loss(x, labels), lambda x: F.nll_loss(x, labels),
+             (scores.log_softmax(1),), small),
+        Case("cross_entropy", lambda x: losses.cross_entropy(x, labels),
+             lambda x: F.cross_entropy(x, labels), (scores,), small),
+        Case("mse_loss", losses.mse_loss, F.mse_loss, (images, target), passes),
+        Case("binary_cross_entropy", lambda p: losses.binary_cross_entropy(p, target),
+             lambda p: F.binary_cross_entropy(p, target), (images,), passes),
+        Case("binary_cross_entropy_with_logits",
+             lambda x: losses.binary_cross_entropy_with_logits(x, target),
+             lambda x: F.binary_cross_entropy_with_logits(x, target), (normal(64, 784),), passes),
+        Case("gaussian_kl", losses.gaussian_kl, standard_kl, (normal(64, 16), normal(64, 16)), small),
+        Case("linear", linear.linear, F.linear,
+             (images, normal(128, 784), normal(128)), small),
+    ]
+
+    def conv(name: str, x: Tensor, w: Tensor, why: str = window, **options: object) -> None:
+        found.append(Case(f"conv2d {name}", lambda x, w: convolution.conv2d(x, w, **options),
+                          lambda x, w: F.conv2d(x, w, **options), (x, w), why))
+
+    conv("3×3, 1 → 16", normal(32, 1, 28, 28), normal(16, 1, 3, 3))
+    conv("3×3, 16 → 32", normal(32, 16, 14, 14), normal(32, 16, 3, 3), padding=1)
+    conv("3×3, stride 2", normal(32, 16, 28, 28), normal(32, 16, 3, 3), stride=2, padding=1)
+    conv("3×3, dilation 2", normal(32, 16, 14, 14), normal(32, 16, 3, 3), dilation=2, padding=2)
+    conv("3×3, 16 groups", normal(32, 16, 14, 14), normal(16, 1, 3, 3),
+         "nine copies of each cell for one product a tap: the copying is all", groups=16, padding=1)
+    conv("9×9, stride 2", normal(8, 64, 20, 20), normal(64, 64, 9, 9), stride=2)
+
+    def transposed(name: str, x: Tensor, w: Tensor, **options: object) -> None:
+        found.append(Case(f"conv_transpose2d {name}",
+                          lambda x, w: convolution.conv_transpose2d(x, w, **options),
+                          lambda x, w: F.conv_transpose2d(x, w, **options), (x, w), stamps))
+
+    transposed("4×4, stride 2", normal(32, 32, 7, 7), normal(32, 16, 4, 4), stride=2, padding=1)
+    transposed("3×3", normal(32, 16, 14, 14), normal(16, 16, 3, 3), padding=1)
+
+    for name, options in (("2×2", {"kernel_size": 2}),
+                          ("3×3, stride 1", {"kernel_size": 3, "stride": 1, "padding": 1})):
+        found.append(Case(f"max_pool2d {name}", lambda x, o=options: pooling.max_pool2d(x, **o),
+                          lambda x, o=options: F.max_pool2d(x, **o), (maps,), picks))
+        found.append(Case(f"avg_pool2d {name}", lambda x, o=options: pooling.avg_pool2d(x, **o),
+                          lambda x, o=options: F.avg_pool2d(x, **o), (maps,), passes))
+    found.append(Case("global_avg_pool2d", pooling.global_avg_pool2d,
+                      lambda x: F.adaptive_avg_pool2d(x, 1), (maps,), small))
+    return found
+
+
+def _timed(call: Callable[[], object], times: int) -> float:
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
+    for _ in range(times):
+        call()
+    return (clock() - start) / times
+
+
+def compare(mine: Callable[[], object], reference: Callable[[], object], repeats: int) -> Times:
+    """Time two calls in turns and return the median of each.
+
+    Args:
+        mine: The call that is judged.
+        reference: The call that it is judged by.
+        repeats: Turns of each.
+
+    Raises:
+        ValueError: If there is no repeat.
+
+    >>> compare(lambda: None, lambda: None, repeats=3).ratio > 0
+    True
+    """
+    if repeats < 1:
+        raise ValueError(f"expected at least 1 repeat, received {repeats}")
+    times = max(1, int(2e-3 / max(_timed(reference, 3), 1e-7)))   # a turn takes about 2 ms
+    _timed(mine, 2)
+    turns = [(_timed(reference, times), _timed(mine, times)) for _ in range(repeats)]
+    return Times(*(median(column) for column in zip(*turns)))
+
+
+def measure(case: Case, repeats: int) -> tuple[Times, Times]:
+    """Return the times of the forward pass, and of forward with backward.
+
+    Args:
+        case: What is timed; both results are compared first.
+        repeats: Turns of each.
+
+    Raises:
+        AssertionError: If dlcheat and torch do not give the same.
+        ValueError: If there is no repeat.
+
+    >>> forward, both = measure(cases()[0], repeats=1)
+    """
+    inputs = [x.clone().requires_grad_() for x in case.inputs]
+    expected = case.reference(*inputs)
+    torch.testing.assert_close(case.mine(*inputs), expected, rtol=1e-4,
+                               atol=1e-5 * expected.abs().max().item())
+    upstream = torch.ones_like(expected)
+
+    def forward(function: Callable[..., Tensor]) -> Callable[[], object]:
+        def call() -> Tensor:
+            with torch.no_grad():
+                return function(*inputs)
+        return call
+
+    def both(function: Callable[..., Tensor]) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(function(*inputs), inputs, upstream)
+
+    return tuple(compare(way(case.mine), way(case.reference), repeats) for way in (forward, both))
+
+
+def row(case: Case, forward: Times, both: Times) -> str:
+    """Return one line of the table.
+
+    Args:
+        case: What was timed.
+        forward: Times of the forward pass.
+        both: Times of forward and backward.
+
+    >>> print(row(Case("relu", F.relu, F.relu, (), "no reason"), Times(1e-3, 1e-3), Times(1e-3, 2e-3)))
+    relu                                 1.000    1.000   1.00     1.000    2.000   2.00  no reason
+    """
+    numbers = "".join(f"{1e3 * t.reference:9.3f}{1e3 * t.mine:9.3f}{t.ratio:7.2f} "
+                      for t in (forward, both))
+    slow = max(forward.ratio, both.ratio) > TARGET
+    return f"{case.name:33}{numbers} {case.why if slow else ''}".rstrip()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table.
+
+    Args:
+        arguments: Of the command line; None takes the program's own.
+
+    >>> main(["--only", "global_avg", "--repeats", "1", "--help-not"])
+    Traceback (most recent call last):
+        ...
+    SystemExit: 2
+    """
+    parser = argparse.ArgumentParser(description="Time dlcheat against torch.")
+    parser.add_argument("--only", default="", help="functions whose name holds this")
+    parser.add_argument("--repeats", type=int, default=15, help="turns of each (default 15)")
+    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error(f"expected at least 1 repeat, received {options.repeats}")
+    if options.threads is not None:
+        if options.threads < 1:
+            parser.error(f"expected at least 1 thread, received {options.threads}")
+        torch.set_num_threads(options.threads)
+    chosen = [case for case in cases() if options.only in case.name]
+    if not chosen:
+        parser.error(f"expected a part of a function's name, received {options.only!r}")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), float32, "
+          f"medians of {options.repeats} turns, milliseconds")
+    print(f"{'':33}{'forward':^25} {'forward and backward':^25}")
+    print(f"{'':33}" + f"{'torch':>9}{'dlcheat':>9}{'ratio':>7} " * 2 + " why, above 1.5")
+    for case in chosen:
+        print(row(case, *measure(case, options.repeats)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
