@@ -38,7 +38,7 @@ book: $(VENV)/.book     ## run the notebooks and build the book: _build/html/ind
 test: lint test-python book test-notebooks test-browser   ## everything that is tested
 
 test-python: $(VENV)/.test      ## unit tests, doctests, the form of the book
-	$(PY) -m pytest tests dlcheat benchmarks --doctest-modules --ignore tests/browser -n 2 -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests dlcheat benchmarks --doctest-modules --ignore tests/browser -n 2 -q
 
 test-notebooks: $(VENV)/.test   ## every notebook, run afresh and compared with its stored outputs
 	OMP_NUM_THREADS=1 $(PY) -m pytest --nbval-lax --nbval-cell-timeout 600 book -n 2 --dist loadscope -q

@@ -159,7 +159,16 @@ const nameOf = (table, rows) => Object.keys(table).find((name) => JSON.stringify
 const strongest = (rows) => 1.1 * Math.max(1e-9, ...rows.flat().map(Math.abs));
 /** A column wide enough for every number of a map: the columns do not move while the map grows. */
 const columnWidth = (rows, least = 44) => Math.max(least, 14 + 8.5 * Math.max(0, ...rows.flat().map((v) => short(v).length)));
-const setColumns = (table, n, width) => { const text = `repeat(${n}, ${Math.ceil(width)}px)`; if (table.dataset.columns !== text) { table.dataset.columns = text; table.style.gridTemplateColumns = text; } };
+// a table of a known size: what changes inside it moves nothing outside
+const GAP = 3, CELL = 44, PAD = 36;
+const fixed = (tracks) => { const all = `${tracks.reduce((a, b) => a + b, 0) + GAP * Math.max(0, tracks.length - 1)}px`; return [tracks.map((t) => `${t}px`).join(" "), all]; };
+function setTracks(table, columns, rows) {
+  const [left, width] = fixed(columns), [top, height] = fixed(rows), now = `${left}|${top}`;
+  if (table.dataset.tracks === now) return;
+  table.dataset.tracks = now;
+  Object.assign(table.style, { gridTemplateColumns: left, gridTemplateRows: top, width, height });
+}
+const setColumns = (table, n, width, height = CELL) => setTracks(table, Array(n).fill(Math.ceil(width)), Array(n).fill(height));
 const setText = (el, text) => { if (el.textContent !== text) el.textContent = text; };
 const grounds = new WeakMap();
 const setStyle = (el, background) => { if (grounds.get(el) !== background) { grounds.set(el, background); el.style.background = background; } };
@@ -270,8 +279,9 @@ export default {
         const inner = imageCells[r - p]?.[c - p], weight = h("span", { class: "conv-weight" });
         return { el: h("div", { class: "conv-cell" }, inner ? inner.el : h("span", {}, "0"), weight), weight, pad: !inner };
       });
-      const tracks = (p ? `repeat(${p}, 36px) ` : "") + `repeat(${n}, 44px)` + (p ? ` repeat(${p}, 36px)` : "");
-      const cells = h("div", { class: "conv-grid", style: { "grid-template-columns": tracks, "grid-template-rows": tracks } }, paddedCells.flat().map((cell) => cell.el));
+      const tracks = [...Array(p).fill(PAD), ...Array(n).fill(CELL), ...Array(p).fill(PAD)];
+      const cells = h("div", { class: "conv-grid" }, paddedCells.flat().map((cell) => cell.el));
+      setTracks(cells, tracks, tracks);
       image.body.replaceChildren(scrollBox("image", 44 * n + 72 * p > 250, cells));
     }
 
@@ -279,8 +289,9 @@ export default {
       const k = state.kernel.length;
       kernelCells = state.kernel.map((row, r) => row.map((value, c) =>
         numberCell({ label: `kernel row ${r}, column ${c}`, value, min: -LIMIT, max: LIMIT, onchange: (v) => edited("kernel", r, c, v) })));
-      const cells = h("div", { class: "conv-grid", style: { "grid-template-columns": `repeat(${k}, 44px)` } },
+      const cells = h("div", { class: "conv-grid" },
         kernelCells.flat().map((cell) => h("div", { class: "conv-cell conv-edit" }, cell.el)));
+      setColumns(cells, k, CELL);
       kernel.body.replaceChildren(scrollBox("kernel", k > 5, cells), h("label", { class: "conv-bias" }, "bias b ", h("span", { class: "conv-cell conv-edit" }, bias.el)));
       workCells = grid(k, k, () => ({ value: h("span"), product: h("span", { class: "conv-product" }) }));
       workTable = h("div", { class: "conv-grid" }, workCells.flat().map((cell) => h("div", { class: "conv-cell conv-pair" }, cell.value, cell.product)));

@@ -72,7 +72,7 @@ function render({ model, el, signal }) {
   const image = (i) => images.subarray(pixels * i, pixels * (i + 1));
   const which = () => Math.max(0, betas.indexOf(state.beta));
   const code = (i, m = which()) => [models[m].codes[2 * i], models[m].codes[2 * i + 1]];
-  const name = (i) => `a ${labels[i]}, test digit ${i}`;
+  const name = (i) => `${labels[i] === 8 ? "an" : "a"} ${labels[i]}, test digit ${i}`;
   const exemplar = Array.from({ length: 10 }, (_, digit) => labels.indexOf(digit)).filter((i) => i >= 0);
 
   const box = frame(el, get("title"));
@@ -139,19 +139,36 @@ function render({ model, el, signal }) {
     ends.forEach((e, i) => { const v = i ? state.b : state.a; e.set(exemplar.includes(v) ? v : -1); });
   }
   // the two layers of the map: points that stay, and marks that move
+  // (the size and the colours are read when they change, not at every move: reading them costs a layout)
+  let width = 320, colors = {};
   const css = (key) => getComputedStyle(box).getPropertyValue(key).trim();
+  function readTheme() {
+    colors = { ink: css("color"), ground: css("background-color"), mark: css("--lat-mark"), muted: css("--lat-muted"), rule: css("--lat-rule"),
+      digits: Array.from({ length: 10 }, (_, digit) => css(`--lat-${digit}`)) };
+  }
+  // a grey image: as drawGray of common.js does, with the pixels kept between two moves
+  const sheets = new Map();
+  function shade(canvas, values) {
+    if (!sheets.has(canvas)) {
+      const context = canvas.getContext("2d"), data = context.createImageData(side, side);
+      sheets.set(canvas, { context, data, words: new Uint32Array(data.data.buffer) });
+    }
+    const { context, data, words } = sheets.get(canvas);
+    for (let i = 0; i < pixels; i++) words[i] = 0xff000000 | (Math.round(255 * Math.min(1, Math.max(0, values[i]))) * 0x010101);
+    context.putImageData(data, 0, 0);
+  }
   const place = (z, width) => { const limit = limits[which()]; return [(z[0] / limit + 1) * width / 2, (1 - z[1] / limit) * width / 2]; };
   function sheet(canvas) {
-    const width = canvas.clientWidth || 320, ratio = Math.min(2, window.devicePixelRatio || 1);
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
     if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = canvas.width; }
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0); context.clearRect(0, 0, width, width);
-    return [context, width];
+    return context;
   }
   function drawBase() {
-    const [c, width] = sheet(base), limit = limits[which()], ink = css("color"), muted = css("--lat-muted");
+    const c = sheet(base), limit = limits[which()], { ink, ground, muted, rule } = colors;
     if (state.tiles) drawTiles(c, width, limit);
-    c.strokeStyle = css("--lat-rule"); c.lineWidth = 1;
+    c.strokeStyle = rule; c.lineWidth = 1;
     const step = limit > 6 ? 4 : limit > 3 ? 2 : 1, unit = width / 2 / limit;
     c.beginPath(); c.moveTo(0, width / 2); c.lineTo(width, width / 2); c.moveTo(width / 2, 0); c.lineTo(width / 2, width); c.stroke();
     c.setLineDash([4, 4]); c.strokeStyle = muted;
@@ -160,10 +177,10 @@ function render({ model, el, signal }) {
     c.textAlign = "center"; c.textBaseline = "middle";
     if (!state.tiles) {
       c.font = "bold 12px sans-serif";
-      const colors = Array.from({ length: 10 }, (_, digit) => css(`--lat-${digit}`)), points = models[which()].codes;
-      for (let i = 0; i < count; i++) { c.fillStyle = colors[labels[i]]; c.fillText(String(labels[i]), ...place([points[2 * i], points[2 * i + 1]], width)); }
+      const points = models[which()].codes;
+      for (let i = 0; i < count; i++) { c.fillStyle = colors.digits[labels[i]]; c.fillText(String(labels[i]), ...place([points[2 * i], points[2 * i + 1]], width)); }
     }
-    c.font = "12px sans-serif"; c.lineWidth = 4; c.strokeStyle = css("background-color"); c.fillStyle = ink;
+    c.font = "12px sans-serif"; c.lineWidth = 4; c.strokeStyle = ground; c.fillStyle = ink;
     const write = (label, x, y) => { c.strokeText(label, x, y); c.fillText(label, x, y); };
     for (let v = -step * Math.floor((limit - 0.01) / step); v < limit; v += step) {
       if (v === 0) continue;
@@ -174,15 +191,16 @@ function render({ model, el, signal }) {
     write("z₁", width - 12, width - 9); write("z₂", 12, 10);
   }
   function drawTiles(c, width, limit) {
-    const n = 13, size = width / n, tile = document.createElement("canvas"), layers = models[which()].layers;
+    const n = 13, size = width / n, tile = h("canvas", { width: side, height: side }), layers = models[which()].layers;
     c.imageSmoothingEnabled = false;
     for (let row = 0; row < n; row++) for (let column = 0; column < n; column++) {
-      drawGray(tile, decode(layers, [((2 * column + 1) / n - 1) * limit, (1 - (2 * row + 1) / n) * limit]), side, side);
+      shade(tile, decode(layers, [((2 * column + 1) / n - 1) * limit, (1 - (2 * row + 1) / n) * limit]));
       c.drawImage(tile, column * size, row * size, size, size);
     }
+    sheets.delete(tile);
   }
   function drawMarks() {
-    const [c, width] = sheet(map), mark = css("--lat-mark"), ground = css("background-color"), ink = css("color");
+    const c = sheet(map), { mark, ground, ink } = colors;
     const pen = (color, thick) => { c.strokeStyle = color; c.lineWidth = thick; c.stroke(); };
     const [ax, ay] = place(code(state.a), width), [bx, by] = place(code(state.b), width);
     c.beginPath(); c.moveTo(ax, ay); c.lineTo(bx, by); pen(ground, 5); pen(ink, 2);
@@ -202,25 +220,25 @@ function render({ model, el, signal }) {
     const begin = performance.now(), pixelsNow = decode(layers, z);
     el.dataset.decodeMs = (performance.now() - begin).toFixed(3);
     near = nearest(models[m].codes, z);
-    const baseKey = `${m} ${state.tiles} ${base.clientWidth}`, stripKey = `${m} ${state.a} ${state.b}`, nearKey = `${m} ${near.index}`;
+    const baseKey = `${m} ${state.tiles} ${width}`, stripKey = `${m} ${state.a} ${state.b}`, nearKey = `${m} ${near.index}`;
     if (drawn.base !== baseKey) { drawn.base = baseKey; drawBase(); }
     drawMarks();
-    drawGray(big, pixelsNow, side, side);
+    shade(big, pixelsNow);
     caption.z.textContent = `decoded at z = (${format(z[0], 2)}, ${format(z[1], 2)})`;
     big.setAttribute("aria-label", `the decoder's image at z = (${format(z[0], 2)}, ${format(z[1], 2)})`);
     if (drawn.near !== nearKey) {
       drawn.near = nearKey;
       const x = image(near.index), x2 = decode(layers, code(near.index));
       drawn.error = squaredError(x, x2);
-      drawGray(real, x, side, side); drawGray(again, x2, side, side);
+      shade(real, x); shade(again, x2);
       real.setAttribute("aria-label", name(near.index)); again.setAttribute("aria-label", `its reconstruction at β = ${short(state.beta, 3)}`);
       caption.real.textContent = `nearest: ${name(near.index)}`; caption.again.textContent = `reconstructed, error ${format(drawn.error, 1)}`;
     }
     if (drawn.strip !== stripKey) {
       drawn.strip = stripKey;
       FRAMES.forEach((t, i) => {
-        drawGray(rows[0][i], decode(layers, interpolate(code(state.a), code(state.b), t)), side, side);
-        drawGray(rows[1][i], interpolate(image(state.a), image(state.b), t), side, side);
+        shade(rows[0][i], decode(layers, interpolate(code(state.a), code(state.b), t)));
+        shade(rows[1][i], interpolate(image(state.a), image(state.b), t));
         for (const [r, way] of ["latent", "pixel"].entries()) rows[r][i].setAttribute("aria-label", `${way} interpolation from ${labels[state.a]} to ${labels[state.b]}, t = ${format(t, 2)}`);
       });
     }
@@ -240,13 +258,14 @@ function render({ model, el, signal }) {
     state[key] = key === "z" ? [...value] : value;
     syncControls(); paint();
   });
-  const again2 = () => { drawn = {}; paint(); };
-  const sizeWatch = new ResizeObserver(() => paint()), themeWatch = new MutationObserver(again2);
+  const sizeWatch = new ResizeObserver(() => { width = map.clientWidth || 320; paint(); });
+  const themeWatch = new MutationObserver(() => { readTheme(); drawn = {}; paint(); });
   sizeWatch.observe(map);
   themeWatch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   themeWatch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   signal?.addEventListener?.("abort", () => { stop(); sizeWatch.disconnect(); themeWatch.disconnect(); });
-  syncControls(); draw();
+  width = map.clientWidth || 320;
+  readTheme(); syncControls(); draw();
 }
 
 export default { render };

@@ -119,17 +119,17 @@ def test_forward_equals_torch_on_random_networks(page: Page, js: Callable) -> No
         cases.append((follow(weights, image),
                       [flat, [1, *channels, 10], k, size, image.flatten().tolist()]))
     got = js(page, "feature_maps").call("follow", [arguments for _, arguments in cases])
+    def close(ours: list[float], theirs: Tensor, rtol: float, atol: float) -> None:
+        ours = torch.tensor(ours, dtype=torch.float32)
+        torch.testing.assert_close(ours, theirs.flatten(), rtol=rtol, atol=atol)
+
     for (expected, _), result in zip(cases, got, strict=True):
         assert len(result["steps"]) == len(expected.steps)
         for ours, theirs in zip(result["steps"], expected.steps):
             assert (ours["channels"], ours["size"]) == tuple(theirs.shape[:2])
-            limit = theirs.abs().max().item()
-            torch.testing.assert_close(torch.tensor(ours["values"], dtype=torch.float32), theirs.flatten(), rtol=1e-4,
-                                       atol=1e-5 * (1 + limit))
-        torch.testing.assert_close(torch.tensor(result["scores"], dtype=torch.float32), expected.scores, rtol=1e-4,
-                                   atol=1e-4)
-        torch.testing.assert_close(torch.tensor(result["probabilities"], dtype=torch.float32), expected.probabilities,
-                                   rtol=1e-3, atol=1e-5)
+            close(ours["values"], theirs, 1e-4, 1e-5 * (1 + theirs.abs().max().item()))
+        close(result["scores"], expected.scores, 1e-4, 1e-4)
+        close(result["probabilities"], expected.probabilities, 1e-3, 1e-5)
 
 
 def test_drawing_and_moving_equal_dlcheat(page: Page, js: Callable) -> None:
