@@ -70,8 +70,8 @@ class Widget:
         followed = follow(self.weights, pixels[None].float() / 255)
         shown = self.el.locator(".fmap-bars td[data-p]").evaluate_all(
             "(cells) => cells.map((c) => Number(c.dataset.p))")
-        torch.testing.assert_close(torch.tensor(shown, dtype=torch.float32), followed.probabilities, rtol=1e-3,
-                                   atol=1e-4)
+        shown = torch.tensor(shown, dtype=torch.float32)
+        torch.testing.assert_close(shown, followed.probabilities, rtol=1e-3, atol=1e-4)
         best = followed.probabilities.argmax().item()
         said = self.el.locator(".dlw-summary").inner_text()
         assert f"network answers {best} with" in said
