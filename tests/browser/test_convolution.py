@@ -227,8 +227,11 @@ def test_a_pooling_window_that_does_not_fit(stepper: Locator) -> None:
 def test_reset_restores_the_first_state_exactly(stepper: Locator) -> None:
     def picture() -> str:
         return stepper.evaluate(
-            """(e) => [...e.querySelectorAll("input, select")].map((i) => i.type === "checkbox"
-               ? i.checked : i.value).join("|") + e.innerText""")
+            """(e) => JSON.stringify([
+                 [...e.querySelectorAll("input, select")].map((i) => [i.value, i.checked, i.disabled]),
+                 [...e.querySelectorAll(".dlw-title, .conv-cell, .dlw-note, .dlw-summary, output,"
+                  + ".conv-equations, .conv-sizes, .conv-alarm, button")].map((i) =>
+                  [i.innerText, i.className, i.style.background, i.disabled])])""")
 
     before = picture()
     stepper.get_by_label("Image", exact=True).select_option(label="a seven (MNIST, 8 × 8)")
