@@ -1,7 +1,7 @@
 """``python -m dlcheat.sphinx.clean NOTEBOOK …``: make a notebook clean for git.
 
 What opening, running and saving leaves behind goes: outputs (but for cells
-tagged ``keep_output``), execution counts, timings, widget states, the editor's
+tagged ``keep_output``, whose execution count becomes 1), execution counts, timings, widget states, the editor's
 own metadata. ``nbstripout`` does it.
 """
 
@@ -32,10 +32,13 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook.metadata = nbformat.from_dict(
         {"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            output.pop("execution_count", None)
+        if cell.cell_type != "code":
+            continue
+        count = 1 if cell.outputs else None      # nbval takes outputs without a count for a mistake
+        cell.execution_count = count
+        for output in cell.outputs:
             if output["output_type"] == "execute_result":
-                output["execution_count"] = None
+                output["execution_count"] = count
     return notebook
 
 
