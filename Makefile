@@ -45,7 +45,8 @@ test-notebooks: $(VENV)/.test   ## every notebook, run afresh and compared with 
 
 test-browser: $(VENV)/.test book   ## the built book in Chromium, and a widget in JupyterLab
 	@$(PY) -m dlcheat.sphinx.chromium
-	$(PY) -m pytest tests/browser -q
+	$(PY) -m pytest tests/browser -m "not alone" -n 2 -q
+	$(PY) -m pytest tests/browser -m alone -q
 
 lint: $(VENV)/.test             ## ruff over the code and the notebooks
 	@$(BIN)/ruff check --quiet .

@@ -6,13 +6,15 @@ page. This module
 1. stores each distinct front end once a page instead of once a widget,
 2. warns, fatally in the book's build, of a displayed view that the host cannot show: it would be
    a dead picture,
-3. loads the host, ``static/host.js``, on the pages that have widgets.
+3. warns of an ``explore`` without the frames that its sliders would play,
+4. loads the host, ``static/host.js``, on the pages that have widgets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from typing import Any
 
@@ -60,6 +62,9 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         for view in VIEW.findall(node.astext()):
             model_id = json.loads(view)["model_id"]
             module = models.get(model_id, {}).get("model_module", "missing from the page")
+            if module == "anywidget" and _has_no_frames(models[model_id]):
+                LOG.warning("explore() was run without the build's frames: its sliders would be dead",
+                            location=pagename, type="dlcheat", subtype="dead_view")
             if module != "anywidget":
                 name = models.get(model_id, {}).get("model_name", "widget")
                 LOG.warning("%s (%s) would be dead in the published page: use a widget of dlcheat "
@@ -67,8 +72,14 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
                             subtype="dead_view")
 
 
+def _has_no_frames(model: dict[str, Any]) -> bool:
+    stored = {tuple(b["path"]): b["data"] for b in model.get("buffers", ())}
+    return model["state"].get("live") is True and not stored.get(("frames",))
+
+
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx."""
+    os.environ["DLCHEAT_BUILD"] = "1"       # a notebook that Sphinx itself runs stores frames too
     app.connect("html-page-context", _on_page, priority=900)
     app.connect("config-inited", _load_host)
 

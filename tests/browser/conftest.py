@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import statistics
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,6 +93,7 @@ def watch_pages(browser: Browser, site: str, disk: str) -> Iterator[Callable[...
 
     def new_page(**options: object) -> Page:
         context = browser.new_context(base_url=site, **options)
+        context.set_default_timeout(10_000)
         contexts.append(context)
         watches.append(Watch(context, site, disk))
         return watches[-1].page(context)
@@ -161,26 +163,32 @@ def js() -> Callable[[Page, str], Module]:
 
 @pytest.fixture
 def paint_times() -> Callable[..., list[float]]:
-    """paint_times(page, "(i) => …", n): milliseconds from each call of a JS action to its paint.
+    """paint_times(page, "(i) => …", n): milliseconds of work from each input to its paint.
 
-    The action runs in the page as a reader's input would. Counted are its handlers, what they
-    asked for before the next paint, style and layout; not the wait for the display's refresh.
+    The action runs in the page as a reader's input would. Counted is the processor time of the
+    page's main thread until the frame is drawn: handlers, what they ask for before the next
+    paint, style and layout; not the wait for the display's refresh or for a busy machine. What a
+    frame without input costs, the measurement itself above all, is taken off.
     """
 
-    def measure(page: Page, action: str, n: int = 60) -> list[float]:
-        return page.evaluate(
-            """async ([source, n]) => {
-               const action = eval(source), times = [];
-               const frame = () => new Promise(requestAnimationFrame);
-               for (let i = 0; i < n; i++) {
-                 await frame();
-                 const start = performance.now();
-                 action(i);
-                 const spent = performance.now() - start;
-                 const begun = await frame();               // when the frame that shows it began
-                 document.body.getBoundingClientRect();     // its style and layout
-                 times.push(spent + performance.now() - begun);
-               }
-               return times; }""", [action, n])
+    def measure(page: Page, action: str, n: int = 100) -> list[float]:
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def busy() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+        def frame(i: int | None) -> float:
+            before = busy()
+            page.evaluate("i => new Promise(done => { if (i !== null) window.action(i); "
+                          "requestAnimationFrame(() => setTimeout(done)); })", i)
+            return busy() - before
+
+        page.evaluate("source => { window.action = eval(source); }", action)
+        idle = statistics.median(frame(None) for _ in range(20))
+        times = [max(0, frame(i) - idle) for i in range(n)]
+        session.detach()
+        return times
 
     return measure

@@ -17,6 +17,8 @@ from tests.test_book import title, toc
 
 PAGES = [*toc(), "search", "genindex"]
 every_page = pytest.mark.parametrize("name", PAGES)
+every_widget_page = pytest.mark.parametrize(
+    "name", [n for n in toc() if (BOOK / f"{n}.ipynb").exists()])
 
 #: Faults of the theme that stay, each with its reason. (axe rule, a part of the element's HTML)
 THEME_FAULTS: list[tuple[str, str]] = []
@@ -67,10 +69,9 @@ def test_a_phone_shows_the_page_without_sideways_scrolling(phone: Page, name: st
     assert small == []
 
 
-@every_page
+@every_widget_page
+@pytest.mark.alone
 def test_widget_is_there_within_a_second(watch_pages: Callable[..., Page], name: str) -> None:
-    if "widget-view+json" not in (HTML / f"{name}.html").read_text():
-        return
     page = watch_pages(viewport={"width": 1280, "height": 900})
     page.add_init_script(FIRST_WIDGET)
     page.goto(f"/{name}.html")
@@ -78,11 +79,10 @@ def test_widget_is_there_within_a_second(watch_pages: Callable[..., Page], name:
     assert page.evaluate("window.firstWidget") < 1000
 
 
-@every_page
+@every_widget_page
+@pytest.mark.alone
 def test_widget_is_there_within_two_seconds_on_a_slow_phone(
         watch_pages: Callable[..., Page], name: str) -> None:
-    if "widget-view+json" not in (HTML / f"{name}.html").read_text():
-        return
     page = watch_pages(viewport={"width": 390, "height": 800}, is_mobile=True, has_touch=True)
     page.add_init_script(FIRST_WIDGET)
     session = page.context.new_cdp_session(page)

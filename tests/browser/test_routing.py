@@ -237,11 +237,11 @@ def test_from_input_to_paint_within_a_frame(page, own, paint_times):
     drag = """(i) => { const h = document.querySelector('.dlw .rt-handle');
         const key = i % 2 ? 'ArrowLeft' : 'ArrowRight';
         h.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })); }"""
-    assert np.percentile(paint_times(page, drag, 80), 95) < 16
+    assert np.percentile(paint_times(page, drag), 95) < 16
     slide = """(i) => { const widget = document.querySelectorAll('.dlw')[1];
         const s = widget.querySelector('input[type=range]');
         s.value = i % 6; s.dispatchEvent(new Event('input')); }"""
-    assert np.percentile(paint_times(page, slide, 80), 95) < 16
+    assert np.percentile(paint_times(page, slide), 95) < 16
 
 
 def test_on_a_phone(phone, open_chapter):
