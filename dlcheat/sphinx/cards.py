@@ -36,6 +36,7 @@ def _store(env: BuildEnvironment) -> dict[str, list[nodes.Element]]:
 
 
 def _collect(app: Sphinx, doctree: nodes.document) -> None:
+    app.env.dlcheat_cards_changed = True
     found = [card for card in doctree.findall(nodes.Admonition)
              if "cheatsheet" in card.get("classes", ())]
     if found:
@@ -53,7 +54,9 @@ def _merge(app: Sphinx, env: BuildEnvironment, docnames: list[str],
 
 def _refresh(app: Sphinx, env: BuildEnvironment) -> list[str]:
     page = getattr(env, "dlcheat_cards_page", None)
-    return [page] if page in env.found_docs else []
+    changed = getattr(env, "dlcheat_cards_changed", False)
+    env.dlcheat_cards_changed = False
+    return [page] if changed and page in env.found_docs else []
 
 
 def in_book_order(env: BuildEnvironment) -> Iterator[str]:

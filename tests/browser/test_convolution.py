@@ -279,6 +279,7 @@ def test_touch_targets_and_names(stepper: Locator) -> None:
     assert nameless == 0
 
 
+@pytest.mark.paint
 @pytest.mark.parametrize("control", [".dlw-player input[type=range]", ".conv-image .dlw-number",
                                      ".conv-settings input"])
 def test_paint_is_quick(page: Page, stepper: Locator, control: str,

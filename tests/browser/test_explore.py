@@ -46,6 +46,7 @@ def test_frames_are_those_of_the_function(page: Page, js: Callable) -> None:
     assert got == list(expected.values())
 
 
+@pytest.mark.paint
 def test_paint_is_quick(page: Page, open_chapter: Callable[..., None],
                         paint_times: Callable[..., list[float]]) -> None:
     open_chapter(page, PAGE)

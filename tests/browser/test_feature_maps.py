@@ -358,6 +358,7 @@ def test_phone(phone: Page, open_chapter: Callable[..., None]) -> None:
          "ArrowLeft"][Math.floor(i / 4) % 4], shiftKey: true, bubbles: true })); }""",
     """(i) => document.querySelectorAll(".fmap-tile")[(7 * i) % 120].click()""",
 ], ids=["draw", "choose a map"])
+@pytest.mark.paint
 def test_fast(widget: Widget, paint_times: Callable[..., list[float]], action: str) -> None:
     times = sorted(paint_times(widget.page, action))
     assert times[int(0.95 * len(times))] < 16

@@ -264,6 +264,7 @@ def test_play_runs_to_the_end_and_reset_restores_everything(page, explorer):
     assert np.array_equal(greys(page, ".lat canvas:not(.lat-map, .lat-base)"), images)
 
 
+@pytest.mark.paint
 def test_a_move_decodes_in_under_5_ms_and_paints_in_time(page, explorer, paint_times):
     times = page.evaluate(
         """async () => {

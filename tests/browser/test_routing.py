@@ -233,6 +233,7 @@ def test_choosing_digit_capsules_and_parts(page, network):
     network.get_by_role("img", name="the test digit, a 4").wait_for()
 
 
+@pytest.mark.paint
 def test_from_input_to_paint_within_a_frame(page, own, paint_times):
     drag = """(i) => { const h = document.querySelector('.dlw .rt-handle');
         const key = i % 2 ? 'ArrowLeft' : 'ArrowRight';
