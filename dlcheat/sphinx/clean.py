@@ -1,8 +1,8 @@
 """``python -m dlcheat.sphinx.clean NOTEBOOK …``: make a notebook clean for git.
 
 What opening, running and saving leaves behind goes: outputs (but for cells
-tagged ``keep_output``, whose execution count becomes 1), execution counts, timings, widget states, the editor's
-own metadata. ``nbstripout`` does it.
+tagged ``keep_output``, whose execution count becomes 1), execution counts,
+timings, widget states, the editor's own metadata. ``nbstripout`` does it.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ def dependencies(code: str) -> list[Path]:
     Args:
         code: Python code; IPython's own lines (``%…``, ``!…``) are passed over.
 
-    >>> [p.name for p in dependencies("from dlcheat.datasets import mnist")]
-    ['__init__.py', '__init__.py', 'mnist.npz', 'mnist.py']
+    >>> found = dependencies("from dlcheat.datasets import mnist")
+    >>> sorted(p.name for p in found if p.parent.name == "datasets" and p.stem == "mnist")
+    ['mnist.npz', 'mnist.py']
     """
     lines = [line if not line.lstrip().startswith(("%", "!")) else
              line[:len(line) - len(line.lstrip())] + "pass" for line in code.splitlines()]

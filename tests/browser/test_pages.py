@@ -36,7 +36,7 @@ def test_page_is_quiet_and_whole(page: Page, disk: str, name: str, place: str) -
     assert page.evaluate("[...document.images].filter(i => !i.alt).map(i => i.src)") == []
     assert page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length") == 0
     unnamed = ("[...document.querySelectorAll('.cell_output svg')]"
-               ".filter(s => !s.closest('.dlw') && !s.getAttribute('aria-label')).length")
+               ".filter(s => !s.closest('.dlw, button') && !s.getAttribute('aria-label')).length")
     assert page.evaluate(unnamed) == 0
 
 
