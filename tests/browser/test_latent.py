@@ -291,8 +291,7 @@ def test_on_a_phone(phone, open_chapter):
     for control in widget.locator("button, select, input[type=range]").all():
         assert control.bounding_box()["height"] >= 43.9
     before = point(widget)
-    box = widget.locator(".lat-map").bounding_box()
-    phone.touchscreen.tap(box["x"] + 30, box["y"] + 30)
+    widget.locator(".lat-map").tap(position={"x": 30, "y": 30})
     settle(phone)
     assert point(widget) != before
 
