@@ -12,7 +12,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-python test-notebooks test-browser paint lab serve pdf benchmark lint format clean
+.PHONY: help book test test-python test-notebooks test-browser measure lab serve pdf benchmark lint format clean
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -46,10 +46,9 @@ test-notebooks: $(VENV)/.test   ## every notebook, run afresh and compared with 
 test-browser: $(VENV)/.test book   ## the built book in Chromium, and a widget in JupyterLab
 	@$(PY) -m dlcheat.sphinx.chromium
 	$(PY) -m pytest tests/browser -m "not alone and not paint" -n 2 -q
-	$(PY) -m pytest tests/browser -m alone -q
 
-paint: $(VENV)/.test book      ## each widget's work from an input to its paint, against 16 ms
-	$(PY) -m pytest tests/browser -m paint -q
+measure: $(VENV)/.test book    ## seconds to the first widget, work from input to paint, against their limits
+	$(PY) -m pytest tests/browser -m "alone or paint" -q
 
 lint: $(VENV)/.test             ## ruff over the code and the notebooks
 	@$(BIN)/ruff check --quiet .
