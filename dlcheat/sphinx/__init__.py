@@ -7,6 +7,8 @@
 | ``cards`` | the cheat-sheet cards of all chapters on one printable page |
 | ``launch`` | Binder, Colab and repository buttons that point where the build runs |
 | ``assets`` | offline styles, scripts and icons; lighter pages |
+| ``slim`` | style rules and code elements that no reader sees are left out |
+| ``offscreen`` | sections off the screen are laid out when they come near |
 | ``sources`` | which files a chapter depends on: they decide what runs again |
 | ``execute`` | runs the notebooks, in parallel, into the build's cache |
 | ``build`` | ``python -m dlcheat.sphinx``: execute, then build strictly |
@@ -15,16 +17,21 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-from dlcheat.sphinx import assets, cards, katex, launch, live_widgets, sources
+from dlcheat.sphinx import assets, cards, katex, launch, live_widgets, offscreen, sources
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register every part with Sphinx."""
-    for part in (assets, cards, katex, launch, live_widgets, sources):
+    for part in (assets, cards, katex, launch, live_widgets, offscreen, sources):
         part.setup(app)
+    # when this package changes, every page is written again
+    text = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.rglob("*.py")))
+    app.add_config_value("dlcheat_extension", hashlib.sha256(text).hexdigest(), "html")
     return {"version": "1", "env_version": 1, "parallel_read_safe": True,
             "parallel_write_safe": True}

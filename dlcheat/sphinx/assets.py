@@ -18,6 +18,8 @@ from sphinx.util import logging
 
 from dlcheat.sphinx.katex import katex_folder
 
+from dlcheat.sphinx.slim import merge_plain_tokens, names_in_use, plain_tokens, purge
+
 LOG = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 
@@ -69,20 +71,51 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         kept.append(script)
     context["script_files"][:] = kept
     context["css_files"][:] = [f for f in context.get("css_files", ()) if "thebe" not in str(f)]
+    for script in kept:
+        name = str(getattr(script, "filename", "") or "")
+        if name and "documentation_options" not in name and "async" not in script.attributes:
+            script.attributes["defer"] = "defer"
     context.setdefault("default_mode", "auto")    # without it the theme logs an error
 
 
-def _mend(page: Path) -> str:
-    """Mend what the theme writes into a page, and return its text.
+#: What the theme and the bibliography write, and what the book puts in its place: the button that
+#: unfolds a chapter in the sidebar gets a name, a list of references no role that its entries lack.
+MENDS = (('<summary><span class="toctree-toggle"',
+          '<summary aria-label="Show its sections"><span class="toctree-toggle"'),
+         ('<div role="list" class="citation-list">', '<div class="citation-list">'))
+#: The theme lays out the whole page after every change in it, to find boxes that scroll; book.js
+#: finds them when they come into view.
+LAYS_OUT_ALL = ('window.addEventListener("resize",t),new MutationObserver(t).observe('
+                'document.getElementById("main-content"),{subtree:!0,childList:!0}),e()')
 
-    The button that unfolds a chapter in the sidebar has no name for a screen reader.
-    """
+
+def _mend(page: Path, plain: set[str]) -> str:
+    """Mend a page, take off the elements that no reader sees, and return its text."""
     text = page.read_text(encoding="utf-8")
-    mended = text.replace('<summary><span class="toctree-toggle"',
-                          '<summary aria-label="Show its sections"><span class="toctree-toggle"')
+    mended = merge_plain_tokens(text, plain)
+    for fault, better in MENDS:
+        mended = mended.replace(fault, better)
     if mended != text:
         page.write_text(mended, encoding="utf-8")
     return mended
+
+
+def _slim(static: Path, pages: list[str]) -> None:
+    """Cut the theme's styles and scripts down to what the pages use."""
+    theme = static / "scripts" / "pydata-sphinx-theme.js"
+    script = theme.read_text(encoding="utf-8")
+    if LAYS_OUT_ALL in script:
+        theme.write_text(script.replace(LAYS_OUT_ALL, "/* see book.js */"), encoding="utf-8")
+    elif "/* see book.js */" not in script:
+        LOG.warning("the theme's search for boxes that scroll has changed: see dlcheat.sphinx.assets")
+    used = names_in_use(c for text in pages for c in set(re.findall(r'class="([^"]*)"', text)))
+    used |= names_in_use(f.read_text(encoding="utf-8") for f in static.rglob("*.js")
+                         if "locales" not in f.parts)
+    for sheet in (*static.glob("styles/*.css"), *static.glob("*.css")):
+        css = sheet.read_text(encoding="utf-8")
+        slim = purge(css, used)
+        if len(slim) < len(css):
+            sheet.write_text(slim, encoding="utf-8")
 
 
 def _icons_in_use(text: str, css: str) -> set[int]:
@@ -107,7 +140,10 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
     for source_map in out.glob("_static/**/*.map"):
         source_map.unlink()
     css = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
-    codes = _icons_in_use("".join(_mend(page) for page in sorted(out.rglob("*.html"))), css)
+    plain = plain_tokens((out / "_static/pygments.css").read_text(encoding="utf-8"))
+    pages = [_mend(page, plain) for page in sorted(out.rglob("*.html"))]
+    codes = _icons_in_use("".join(pages), css)
+    _slim(out / "_static", pages)
     import pydata_sphinx_theme
 
     theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
@@ -131,4 +167,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", _prepare)
     app.connect("env-updated", _watch)
     app.connect("html-page-context", _on_page, priority=950)
-    app.connect("build-finished", _finish)
+    app.connect("build-finished", _finish, priority=900)     # after the theme's own

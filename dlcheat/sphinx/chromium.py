@@ -18,7 +18,9 @@ PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
           r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe")
 #: Headless, and silent towards the network.
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync")
+             "--disable-component-update", "--disable-sync",
+             # pages of the browser's own that it would load beside each of ours
+             "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup")
 MISSING = """No Chromium or Chrome was found. Install one:
   Debian, Ubuntu   sudo apt-get install chromium
   Fedora           sudo dnf install chromium

@@ -95,7 +95,7 @@ def visit_display(self: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula on a line of its own, scrollable where it is too wide, with its number."""
     anchor = f' id="{node["ids"][0]}"' if node.get("ids") else ""
     number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
-    self.body.append(f'<div class="math math-display"{anchor} tabindex="0">{number}'
+    self.body.append(f'<div class="math math-display"{anchor}>{number}'
                      f"{_render(self, node, True)}</div>\n")
     raise nodes.SkipNode
 

@@ -7,7 +7,9 @@ page. This module
 2. warns, fatally in the book's build, of a displayed view that the host cannot show: it would be
    a dead picture,
 3. warns of an ``explore`` without the frames that its sliders would play,
-4. loads the host, ``static/host.js``, on the pages that have widgets.
+4. loads the host, ``static/host.js``, on the pages that have widgets,
+5. moves the state in front of the first widget: the page above it is drawn before the state's
+   bytes arrive, and the widget as soon as they are there.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
 STATE = "application/vnd.jupyter.widget-state+json"
+VIEW_TAG = '<script type="application/vnd.jupyter.widget-view+json">'
 VIEW = re.compile(r'vnd\.jupyter\.widget-view\+json">([^<]*)<')
 
 
@@ -52,12 +55,18 @@ def share_front_ends(data: dict[str, Any]) -> dict[str, Any]:
 def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
              doctree: nodes.document | None) -> None:
     models: dict[str, Any] = {}
-    for script in context.get("script_files", []):
+    state = ""
+    for script in list(context.get("script_files", [])):
         attributes = getattr(script, "attributes", {})
         if attributes.get("type") == STATE and "body" in attributes:
             data = share_front_ends(json.loads(attributes["body"]))
             models.update(data["state"])
-            attributes["body"] = json.dumps(data).replace("<", "\\u003c")
+            state = json.dumps(data).replace("<", "\\u003c")
+            context["script_files"].remove(script)
+    body = context.get("body", "")
+    if state and VIEW_TAG in body:
+        before, after = body.split(VIEW_TAG, 1)
+        context["body"] = f'{before}<script type="{STATE}">{state}</script>\n{VIEW_TAG}{after}'
     for node in doctree.findall(nodes.raw) if doctree is not None else ():
         for view in VIEW.findall(node.astext()):
             model_id = json.loads(view)["model_id"]

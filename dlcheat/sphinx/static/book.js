@@ -4,3 +4,13 @@
 if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
+
+// A box that scrolls can be reached by the keyboard. Boxes off the screen have no size and wait.
+const SCROLLING = "pre, .cell_output > .output, .pst-scrollable-table-container, .math-display, .bd-article table";
+const sizes = new ResizeObserver((entries) => {
+  const found = entries.map(({ target: box }) => [box, box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight]);
+  for (const [box, scrolls] of found) scrolls ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+});
+document.addEventListener("DOMContentLoaded", () => {
+  for (const box of document.querySelectorAll(SCROLLING)) if (!box.closest(".dlw")) sizes.observe(box);
+});

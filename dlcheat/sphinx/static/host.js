@@ -1,9 +1,7 @@
 // The host of the book's widgets on a published page: it gives a widget's front end (an anywidget
 // module) the model that Jupyter would give it, without a kernel. From a server and from the disk.
-(async () => {
-  if (document.readyState === "loading") {
-    await new Promise((done) => document.addEventListener("readystatechange", done, { once: true }));
-  }
+// A widget appears as soon as the browser has read its place, while the rest of the page arrives.
+(() => {
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
   const shared = {}, models = new Map(), modules = new Map(), started = new Map(), styled = new Set();
@@ -64,24 +62,26 @@
     await widget.render?.({ model, el, signal });
   }
 
-  for (const tag of document.querySelectorAll(STATE)) {
+  /** Take in the models of a page, and what links two of them (jslink, jsdlink). */
+  function readState(tag) {
     const data = JSON.parse(tag.textContent);
     Object.assign(shared, data.shared);
     for (const [id, spec] of Object.entries(data.state)) models.set(id, new Model(spec));
+    for (const model of models.values()) {
+      const kind = model.get("_model_name");
+      if (kind !== "LinkModel" && kind !== "DirectionalLinkModel") continue;
+      const [[from, a], [to, b]] = [model.get("source"), model.get("target")]
+        .map(([id, name]) => [models.get(id.replace("IPY_MODEL_", "")), name]);
+      const forward = () => to.set(b, from.get(a));
+      from.on("change:" + a, forward);
+      forward();
+      if (kind === "LinkModel") to.on("change:" + b, () => from.set(a, to.get(b)));
+    }
   }
-  for (const model of models.values()) {       // jslink and jsdlink between two models
-    const kind = model.get("_model_name");
-    if (kind !== "LinkModel" && kind !== "DirectionalLinkModel") continue;
-    const [[from, a], [to, b]] = [model.get("source"), model.get("target")]
-      .map(([id, name]) => [models.get(id.replace("IPY_MODEL_", "")), name]);
-    const forward = () => to.set(b, from.get(a));
-    from.on("change:" + a, forward);
-    forward();
-    if (kind === "LinkModel") to.on("change:" + b, () => from.set(a, to.get(b)));
-  }
-  for (const tag of document.querySelectorAll(VIEW)) {
+
+  function showView(tag) {
     const model = models.get(JSON.parse(tag.textContent).model_id);
-    if (model?.get("_model_module") !== "anywidget") continue;
+    if (model?.get("_model_module") !== "anywidget") return;
     const el = document.createElement("div");
     tag.before(el);
     show(model, el).catch((error) => {
@@ -89,4 +89,23 @@
       el.textContent = "This widget could not be shown: " + error.message;
     });
   }
+
+  /** Read the tags that are whole: the page goes on behind them. */
+  const seen = new Set();
+  function readTags() {
+    const whole = (tag) => document.readyState !== "loading" || tag.nextSibling || tag.parentNode.nextSibling;
+    for (const tag of document.querySelectorAll(`${STATE}, ${VIEW}`)) {
+      if (seen.has(tag)) continue;
+      if (!whole(tag)) return;
+      seen.add(tag);
+      (tag.matches(STATE) ? readState : showView)(tag);
+    }
+  }
+
+  if (document.readyState === "loading") {
+    const arrivals = new MutationObserver(readTags);
+    arrivals.observe(document, { childList: true, subtree: true });
+    document.addEventListener("readystatechange", () => { arrivals.disconnect(); readTags(); }, { once: true });
+  }
+  readTags();
 })();
