@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcheat.layers.convolution import conv2d, windows
 from dlcheat.training import History, fit
 from dlcheat.validation import expect, expect_float
 
@@ -63,20 +64,28 @@ class Trace(NamedTuple):
     probabilities: Tensor
 
 
-def windows(image: Tensor, height: int, width: int) -> Tensor:
-    """Return every window of an image, a view of shape (H − h + 1, W − w + 1, h, w).
+def correlate(image: Tensor, kernel: Tensor) -> Tensor:
+    r"""Cross-correlate one image with one kernel.
+
+    .. math:: Y(i, j) = \sum_{m, n} X(i + m, j + n)\, K(m, n)
+
+    Args:
+        image: X, shape (H, W).
+        kernel: K, shape (h, w).
+
+    Returns:
+        Y, shape (H − h + 1, W − w + 1).
 
     Raises:
-        ValueError: If ``image`` is not of shape (H, W), or the window does not fit into it.
+        ValueError: If one of them is not of two dimensions, or the kernel does not fit.
 
-    >>> windows(torch.arange(6.0).view(2, 3), 2, 2)[0, 1]
-    tensor([[1., 2.],
-            [4., 5.]])
+    >>> correlate(torch.arange(6.0).view(2, 3), torch.tensor([[0.0, 1], [10, 0]]))
+    tensor([[31., 42.]])
     """
-    expect(isinstance(image, Tensor) and image.ndim == 2, "image of shape (H, W)", image)
-    fits = 1 <= height <= image.shape[0] and 1 <= width <= image.shape[1]
-    expect(fits, f"a window of at most {tuple(image.shape)}", (height, width))
-    return image.unfold(0, height, 1).unfold(1, width, 1)
+    parts = {"image of shape (H, W)": image, "kernel of shape (h, w)": kernel}
+    for name, part in parts.items():
+        expect(isinstance(part, Tensor) and part.ndim == 2, name, part)
+    return conv2d(image[None, None], kernel[None, None])[0, 0]
 
 
 def forward(parameters: Parameters, image: Tensor) -> Trace:
@@ -98,16 +107,15 @@ def forward(parameters: Parameters, image: Tensor) -> Trace:
     tensor([4., 4.])
     """
     kernel, bias, weight, offset = parameters
-    expect_float("image", image)
-    expect(kernel.ndim == 2, "kernel of shape (k, k)", kernel)
-    convolved = (windows(image, *kernel.shape) * kernel).sum((2, 3)) + bias
+    convolved = correlate(image, kernel) + bias
     rectified = convolved.clamp(min=0)
-    views = windows(rectified, 2, 2).flatten(2)                         # (o, o, 4)
+    views = windows(rectified[None, None], 2)[0, 0].flatten(2)  # (H − k, W − k, 4)
     winner = views.argmax(2)
     pooled = views.gather(2, winner[..., None]).squeeze(2)
     expect(weight.ndim == 2 and weight.shape[1] == pooled.numel(),
            f"weight of shape (C, {pooled.numel()})", weight)
-    expect(offset.shape == weight.shape[:1], f"offset of shape ({len(weight)},)", offset)
+    classes = len(weight)
+    expect(offset.shape == (classes,), f"offset of shape ({classes},)", offset)
     scores = weight @ pooled.flatten() + offset
     return Trace(image, convolved, rectified, winner, pooled, scores, scores.softmax(0))
 
@@ -156,20 +164,20 @@ def backward(parameters: Parameters, trace: Trace, target: int) -> Backward:
     expect(isinstance(target, int) and 0 <= target < len(offset),
            f"target to be a class of 0 … {len(offset) - 1}", target)
     scores = trace.probabilities.clone()
-    scores[target] -= 1                                                 # p − onehot
+    scores[target] -= 1                                         # p − onehot
     pooled = (weight.T @ scores).view_as(trace.pooled)
     rows, columns = torch.meshgrid(*map(torch.arange, pooled.shape), indexing="ij")
-    cell = (rows + trace.winner // 2, columns + trace.winner % 2)       # the winner, in Z
-    rectified = torch.zeros_like(trace.rectified).index_put(cell, pooled, accumulate=True)
+    cell = rows + trace.winner // 2, columns + trace.winner % 2  # the winner, in Z
+    zeros = torch.zeros_like(trace.rectified)
+    rectified = zeros.index_put(cell, pooled, accumulate=True)
     convolved = rectified * (trace.convolved > 0)
     margin = (kernel.shape[1] - 1,) * 2 + (kernel.shape[0] - 1,) * 2
-    padded = F.pad(convolved, margin)
-    image = (windows(padded, *kernel.shape) * kernel.flip(0, 1)).sum((2, 3))
+    image = correlate(F.pad(convolved, margin), kernel.flip(0, 1))
     gradients = Parameters(
-        kernel=(windows(trace.image, *convolved.shape) * convolved).sum((2, 3)),
-        bias=convolved.sum(), weight=torch.outer(scores, trace.pooled.flatten()), offset=scores)
-    return Backward(-trace.probabilities[target].log(), scores, pooled, rectified, convolved,
-                    image, gradients)
+        kernel=correlate(trace.image, convolved), bias=convolved.sum(),
+        weight=torch.outer(scores, trace.pooled.flatten()), offset=scores)
+    loss = -trace.probabilities[target].log()
+    return Backward(loss, scores, pooled, rectified, convolved, image, gradients)
 
 
 # ---------------------------------------------------------------- a network for digits
@@ -191,16 +199,18 @@ def block(in_channels: int, out_channels: int, kernel_size: int = 5) -> nn.Seque
     expect(in_channels >= 1, "in_channels of at least 1", in_channels)
     expect(out_channels >= 1, "out_channels of at least 1", out_channels)
     expect(kernel_size >= 1 and kernel_size % 2 == 1, "an odd kernel_size", kernel_size)
+    padding = kernel_size // 2                                  # "same"
     return nn.Sequential(OrderedDict(
-        convolution=nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
+        convolution=nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding),
         norm=nn.BatchNorm2d(out_channels), relu=nn.ReLU(), pool=nn.MaxPool2d(2)))
 
 
 class CNN(nn.Module):
     """Blocks of convolution, ReLU and pooling, then one fully connected layer of scores.
 
-    After LeCun et al. (1998), with ReLU, batch norm and max pooling in place of their
-    sigmoid units, and one linear layer where they had three.
+    After LeCun et al. (1998), with ReLU, batch norm and max pooling in place of their scaled
+    tanh and trainable averages, and one linear layer where they had C5, F6 and radial basis
+    outputs.
 
     Args:
         channels: Filters of each block; every block halves height and width.
@@ -229,13 +239,15 @@ class CNN(nn.Module):
         pairs = zip((in_channels, *channels), channels)
         self.blocks = nn.Sequential(*(block(c, d, kernel_size) for c, d in pairs))
         self.flatten = HEADS[head]
-        self.scores = nn.Linear(channels[-1] * (side * side if head == "flatten" else 1), classes)
+        places = side * side if head == "flatten" else 1
+        self.scores = nn.Linear(channels[-1] * places, classes)
         self.input_shape = (in_channels, size, size)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the scores (N, classes) of images (N, C, size, size)."""
+        sizes = ", ".join(map(str, self.input_shape))
         expect(isinstance(input, Tensor) and input.shape[1:] == self.input_shape,
-               f"input of shape (N, {', '.join(map(str, self.input_shape))})", input)
+               f"input of shape (N, {sizes})", input)
         return self.scores(self.flatten(self.blocks(input)))
 
 
@@ -305,7 +317,8 @@ def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: floa
     >>> augment(torch.ones(5, 1, 8, 8)).shape
     torch.Size([5, 1, 8, 8])
     """
-    expect(expect_float("images", images).ndim == 4, "images of shape (N, C, H, W)", images)
+    is_batch = expect_float("images", images).ndim == 4
+    expect(is_batch, "images of shape (N, C, H, W)", images)
     n, _, height, width = images.shape
     limits = torch.tensor([turn, zoom, shear, 2 * reach / width, 2 * reach / height])
     angle, log_scale, slant, right, down = ((2 * torch.rand(n, 5) - 1) * limits).T
@@ -315,8 +328,8 @@ def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: floa
     return F.grid_sample(images, grid, align_corners=False)
 
 
-def train(model: nn.Module, images: Tensor, labels: Tensor, *, epochs: int = 10, lr: float = 1e-2,
-          batch_size: int = 64, augmented: bool = True) -> History:
+def train(model: nn.Module, images: Tensor, labels: Tensor, *, epochs: int = 10,
+          lr: float = 1e-2, batch_size: int = 64, augmented: bool = True) -> History:
     """Train a classifier of images: AdamW, one cycle of the learning rate, augmented images.
 
     The rate rises to ``lr`` over the first 30 % of the steps and falls to nearly 0 (Smith and
@@ -344,8 +357,8 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, *, epochs: int = 10,
     expect(isinstance(epochs, int) and epochs >= 1, "epochs of at least 1", epochs)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-2)
     steps = epochs * -(-len(images) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1)
-    optimizer.register_step_post_hook(lambda *_: schedule.step())
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1)
+    optimizer.register_step_post_hook(lambda *_: cycle.step())
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         x = augment(x) if augmented else x
@@ -384,8 +397,11 @@ def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return convolution.weight * scale[:, None, None, None], bias
 
 
-def receptive_field(step: int, unit: int, kernel_size: int = 5) -> tuple[int, int]:
+def seen_rows(step: int, unit: int, kernel_size: int = 5) -> tuple[int, int]:
     """Return the first and the last row of the image that a unit of a ``CNN`` can see.
+
+    It says where the window lies; ``dlcheat.layers.convolution.receptive_field`` says how large
+    the window of any stack of layers is.
 
     Args:
         step: 0 for the first convolution (or its ReLU), 1 for the maps it pools, 2 for the second
@@ -399,7 +415,7 @@ def receptive_field(step: int, unit: int, kernel_size: int = 5) -> tuple[int, in
     Raises:
         ValueError: If ``step`` or ``unit`` is negative.
 
-    >>> receptive_field(0, 10), receptive_field(1, 5), receptive_field(3, 3)
+    >>> seen_rows(0, 10), seen_rows(1, 5), seen_rows(3, 3)
     ((8, 12), (8, 13), (6, 21))
     """
     expect(step >= 0, "step of at least 0", step)
@@ -413,6 +429,8 @@ def receptive_field(step: int, unit: int, kernel_size: int = 5) -> tuple[int, in
     return first, last
 
 
+
+
 @torch.no_grad()
 def best_patches(images: Tensor, maps: Tensor, step: int, *, count: int = 6,
                  kernel_size: int = 5) -> Tensor:
@@ -421,7 +439,7 @@ def best_patches(images: Tensor, maps: Tensor, step: int, *, count: int = 6,
     Args:
         images: Shape (N, 1, H, W).
         maps: What a step of a ``CNN`` makes of them, shape (N, D, h, w).
-        step: Which step that is, counted as in ``receptive_field``.
+        step: Which step that is, counted as in ``seen_rows``.
         count: Windows for each map, the strongest first.
         kernel_size: Side of the network's filters.
 
@@ -437,7 +455,7 @@ def best_patches(images: Tensor, maps: Tensor, step: int, *, count: int = 6,
     expect(images.ndim == 4 and images.shape[1] == 1, "images of shape (N, 1, H, W)", images)
     expect(maps.ndim == 4 and len(maps) == len(images), f"{len(images)} maps (N, D, h, w)", maps)
     expect(1 <= count <= len(images), f"count of 1 … {len(images)}", count)
-    first, last = receptive_field(step, 0, kernel_size)
+    first, last = seen_rows(step, 0, kernel_size)
     stride, side = 2 ** ((step + 1) // 2), last - first + 1
     value, place = maps.flatten(2).max(2)                               # (N, D), the best unit
     image = value.topk(count, dim=0).indices.T                          # (D, count)
@@ -474,7 +492,8 @@ def excite(activation: Callable[[Tensor], Tensor], inputs: Tensor, *, steps: int
     optimizer = torch.optim.Adam([images], lr=lr)
     for _ in range(steps):
         value = activation(images)
-        expect(value.shape == inputs.shape[:1], f"activations of shape ({len(inputs)},)", value)
+        n = len(inputs)
+        expect(value.shape == (n,), f"activations of shape ({n},)", value)
         objective = value.sum() - decay * images.square().sum()
         optimizer.zero_grad()
         (-objective).backward()

@@ -106,7 +106,8 @@ def output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0,
     return (room - span) // stride + 1
 
 
-def windows(input: Tensor, kernel_size: Pair, stride: Pair = 1, dilation: Pair = 1) -> Tensor:
+def windows(input: Tensor, kernel_size: Pair,
+            stride: Pair = 1, dilation: Pair = 1) -> Tensor:
     r"""Return every window of the kernel's size: a view, no cell is copied.
 
     .. math:: P_{n c i j u v} = X_{n,\, c,\, s i + d u,\, s j + d v}
@@ -136,7 +137,7 @@ def windows(input: Tensor, kernel_size: Pair, stride: Pair = 1, dilation: Pair =
     # a step of u is d rows further in memory, a step of i is s rows; columns alike
     sample, channel, row, column = input.stride()
     steps = channel, dh * row, dw * column, sample, sh * row, sw * column
-    # (c, u, v, n, i, j) is the order in which conv2d reads: so the gradient comes back fastest
+    # (c, u, v, n, i, j), the order in which conv2d reads: the gradient comes back fastest
     return input.as_strided(shape, steps).permute(3, 0, 4, 5, 1, 2)
 
 
@@ -179,8 +180,9 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Pa
 
     .. math:: Y_{n o i j} = b_o + \sum_{c, u, v} W_{o c u v}\; X_{n,\, c,\, s i + d u,\, s j + d v}
 
-    Like every deep-learning library this does not flip the kernel: mathematically it is
-    the cross-correlation. All windows become the columns of one matrix, so that the whole
+    X here is the padded input, and c runs over the channels of filter o's own group. Like
+    every deep-learning library this does not flip the kernel: mathematically it is the
+    cross-correlation. All windows become the columns of one matrix, so that the whole
     layer is one matrix product.
 
     Args:

@@ -56,9 +56,9 @@ def max_pool2d(input: Tensor, kernel_size: Pair, stride: Pair | None = None, pad
 
     .. math:: Y_{n c i j} = \max_{u, v} X_{n,\, c,\, s i + d u,\, s j + d v}
 
-    The maximum over a window is the maximum down its columns of the maxima along its
-    rows, so the work is kh + kw and not kh · kw. The gradient goes to the one cell that
-    won (the first, where several are equal), and to no other.
+    X here is the padded input. The maximum over a window is the maximum down its columns
+    of the maxima along its rows, so the work is kh + kw and not kh · kw. The gradient goes
+    to the one cell that won (the first, where several are equal), and to no other.
 
     Args:
         input: X, shape (N, C, H, W).
@@ -138,6 +138,8 @@ def avg_pool2d(input: Tensor, kernel_size: Pair, stride: Pair | None = None, pad
     r"""Average every window.
 
     .. math:: Y_{n c i j} = \frac{1}{k_h k_w} \sum_{u, v} X_{n,\, c,\, s i + u,\, s j + v}
+
+    X here is the padded input.
 
     Args:
         input: X, shape (N, C, H, W).

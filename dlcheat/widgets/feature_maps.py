@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import traitlets
 from torch import Tensor
 
-from dlcheat.architectures.cnn import CNN, fold, receptive_field, translate
+from dlcheat.architectures.cnn import CNN, fold, seen_rows, translate
 from dlcheat.validation import expect, expect_float
 from dlcheat.widgets.base import BookWidget, pack_float32
 
@@ -249,5 +249,5 @@ class FeatureMaps(BookWidget, front="feature_maps"):
         """Return the first and last row, and column, of the image that the unit can see."""
         block, kind = divmod(self.step, 3)
         layer = 2 * block + (kind == 2)
-        rows, columns = (receptive_field(layer, u, self.kernel_size) for u in self.unit)
+        rows, columns = (seen_rows(layer, u, self.kernel_size) for u in self.unit)
         return rows, columns

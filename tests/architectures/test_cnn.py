@@ -90,11 +90,14 @@ def test_ties_go_to_the_first_as_in_torch():
 
 @pytest.mark.parametrize(("image", "change", "message"), [
     (torch.ones(4), {}, r"image of shape \(H, W\), received a float32 tensor of shape \(4,\)"),
-    (torch.ones(4, 4, dtype=torch.int64), {}, "image to be a floating-point tensor, received a int64"),
-    (torch.ones(1, 1), {}, r"a window of at most \(1, 1\)"),
-    (torch.ones(4, 4), {"kernel": torch.ones(2)}, r"kernel of shape \(k, k\)"),
-    (torch.ones(5, 5), {}, r"weight of shape \(C, 9\), received a float64 tensor of shape \(2, 4\)"),
-    (torch.ones(4, 4), {"offset": torch.ones(3)}, r"offset of shape \(2,\)"),
+    (torch.ones(4, 4, dtype=torch.int64), {}, "a floating-point tensor, received a int64"),
+    (torch.ones(4, 4), {}, r"the input's type torch.float32, received a float64"),
+    (torch.ones(1, 1).double(), {}, "spans at most the 1 cells .* received one that spans 2"),
+    (torch.ones(2, 2).double(), {}, "spans at most the 1 cells .* received one that spans 2"),
+    (torch.ones(4, 4).double(), {"kernel": torch.ones(2)}, r"kernel of shape \(h, w\)"),
+    (torch.ones(5, 5).double(), {},
+     r"weight of shape \(C, 9\), received a float64 tensor of shape \(2, 4\)"),
+    (torch.ones(4, 4).double(), {"offset": torch.ones(3)}, r"offset of shape \(2,\)"),
 ])
 def test_forward_refuses(image, change, message):
     with pytest.raises(ValueError, match=message):
@@ -105,6 +108,15 @@ def test_forward_refuses(image, change, message):
 def test_backward_refuses(target):
     with pytest.raises(ValueError, match="target to be a class of 0 … 1, received"):
         cnn.backward(SHEET, cnn.forward(SHEET, X), target)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 4), st.integers(1, 4))
+def test_correlate_equals_torch(height, width, h, w):
+    image = torch.randn(height + h, width + w, dtype=torch.float64)
+    kernel = torch.randn(h, w, dtype=torch.float64)
+    theirs = F.conv2d(image[None, None], kernel[None, None])[0, 0]
+    torch.testing.assert_close(cnn.correlate(image, kernel), theirs, rtol=1e-12, atol=1e-12)
 
 
 # ---------------------------------------------------------------- the network
@@ -145,8 +157,10 @@ def test_heads_equal_torch_layers(head):
     (lambda: cnn.augment(torch.zeros(28, 28)), r"images of shape \(N, C, H, W\)"),
     (lambda: cnn.augment(torch.zeros(1, 1, 4, 4).long()), "images to be a floating-point tensor"),
     (lambda: cnn.fold(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(3)), "a norm of 2 channels, received int 3"),
-    (lambda: cnn.receptive_field(-1, 0), "step of at least 0"),
-    (lambda: cnn.receptive_field(0, -1), "unit of at least 0"),
+    (lambda: cnn.correlate([[1.0]], torch.ones(1, 1)), r"image of shape \(H, W\)"),
+    (lambda: cnn.correlate(torch.ones(2, 2), 3.0), r"kernel of shape \(h, w\)"),
+    (lambda: cnn.seen_rows(-1, 0), "step of at least 0"),
+    (lambda: cnn.seen_rows(0, -1), "unit of at least 0"),
     (lambda: cnn.best_patches(torch.zeros(2, 28, 28), torch.zeros(2, 3, 4, 4), 0),
      r"images of shape \(N, 1, H, W\)"),
     (lambda: cnn.best_patches(torch.zeros(2, 1, 8, 8), torch.zeros(3, 3, 4, 4), 0), "2 maps"),
@@ -208,9 +222,17 @@ def test_fold_equals_convolution_then_norm(c, d, k, bias):
     torch.testing.assert_close(folded, norm(convolution(x)).detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_seen_rows_are_as_many_as_the_general_formula_says():
+    from dlcheat.layers.convolution import receptive_field
+    layers = [(5, 1), (2, 2)] * 3
+    for step in range(6):
+        first, last = cnn.seen_rows(step, 3)
+        assert last - first + 1 == receptive_field(layers[:step + 1])
+
+
 @pytest.mark.parametrize("kernel_size", [3, 5])
 @pytest.mark.parametrize("step", range(6))
-def test_receptive_field_is_where_the_gradient_arrives(step, kernel_size):
+def test_seen_rows_are_where_the_gradient_arrives(step, kernel_size):
     torch.manual_seed(0)
     layers = []
     for i in range(step // 2 + 1):
@@ -223,7 +245,7 @@ def test_receptive_field_is_where_the_gradient_arrives(step, kernel_size):
     unit = maps.shape[-1] // 2
     gradient, = torch.autograd.grad(maps[0, 0, unit, unit], image)
     rows = gradient[0, 0].any(1).nonzero()[:, 0]
-    assert (rows[0].item(), rows[-1].item()) == cnn.receptive_field(step, unit, kernel_size)
+    assert (rows[0].item(), rows[-1].item()) == cnn.seen_rows(step, unit, kernel_size)
 
 
 def test_best_patches_are_the_windows_of_the_strongest_units():
@@ -245,7 +267,7 @@ def test_best_patches_of_the_second_convolution():
     channel = 5
     image = second[:, channel].amax((1, 2)).argmax()
     row, column = divmod(second[image, channel].argmax().item(), 14)
-    (top, bottom), (left, right) = (cnn.receptive_field(2, u) for u in (row, column))
+    (top, bottom), (left, right) = (cnn.seen_rows(2, u) for u in (row, column))
     padded = F.pad(images[image, 0], (20, 20, 20, 20))
     expected = padded[top + 20:bottom + 21, left + 20:right + 21]
     assert torch.equal(patches[channel, 0], expected)

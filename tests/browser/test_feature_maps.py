@@ -14,7 +14,7 @@ import torch
 from playwright.sync_api import Page, expect
 from torch import Tensor
 
-from dlcheat.architectures.cnn import receptive_field, translate
+from dlcheat.architectures.cnn import seen_rows, translate
 from dlcheat.widgets.feature_maps import Followed, centre, folded, follow, stroke
 from tests.widgets.test_feature_maps import random_cnn
 
@@ -87,7 +87,7 @@ class Widget:
         assert float(told.get_attribute("data-value")) == pytest.approx(value, rel=1e-3, abs=1e-4)
         assert told.inner_text().startswith(f"Row {unit[0] + 1}, column {unit[1] + 1}:")
         layer = 2 * (step // 3) + (step % 3 == 2)
-        (top, bottom), (left, right) = (receptive_field(layer, u, self.state["kernel_size"])
+        (top, bottom), (left, right) = (seen_rows(layer, u, self.state["kernel_size"])
                                         for u in unit)
         window = self.el.locator(".fmap-window")
         box = {name: int(window.get_attribute(name)) for name in ("x", "y", "width", "height")}
@@ -157,7 +157,7 @@ def test_receptive_field_equals_dlcheat(page: Page, js: Callable) -> None:
     grid = [(step, unit, k) for step in range(9) for unit in range(28) for k in (1, 3, 5)]
     got = js(page, "feature_maps").call("receptiveField", [list(g) for g in grid])
     for (step, unit, k), ours in zip(grid, got):
-        assert tuple(ours) == receptive_field(2 * (step // 3) + (step % 3 == 2), unit, k)
+        assert tuple(ours) == seen_rows(2 * (step // 3) + (step % 3 == 2), unit, k)
 
 
 # ---- the page ---------------------------------------------------------------------------------
