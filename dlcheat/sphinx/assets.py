@@ -17,7 +17,6 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from dlcheat.sphinx.katex import katex_folder
-
 from dlcheat.sphinx.slim import merge_plain_tokens, names_in_use, plain_tokens, purge
 
 LOG = logging.getLogger(__name__)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import HTML
+from dlcheat.sphinx.live_widgets import VIEW_TAG
+from tests.browser.conftest import HTML, Pages, serving
 from tests.conftest import BOOK
 from tests.test_book import title, toc
 
@@ -106,6 +108,52 @@ new MutationObserver((_, observer) => {
   requestAnimationFrame(() => setTimeout(() => { window.firstWidget = performance.now(); }));
 }).observe(document, { childList: true, subtree: true });
 """
+
+
+@every_widget_page
+def test_a_widget_is_there_before_its_page_has_arrived(browser: Browser, name: str) -> None:
+    rest = threading.Event()
+
+    class Halting(Pages):
+        """Sends a page up to its first widget, and the rest when the test says so."""
+
+        def do_GET(self) -> None:
+            if not self.path.endswith(".html"):
+                super().do_GET()
+                return
+            body = Path(self.translate_path(self.path)).read_bytes()
+            cut = body.index(b"<p", body.index(VIEW_TAG.encode()))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[:cut])
+            rest.wait(30)
+            self.wfile.write(body[cut:])
+
+    with serving(Halting) as address, browser.new_context(base_url=address) as context:
+        page = context.new_page()
+        page.goto(f"/{name}.html", wait_until="commit")
+        try:
+            page.locator(".dlw").first.wait_for(state="attached", timeout=15_000)
+            assert page.evaluate("document.readyState") == "loading"
+        finally:
+            rest.set()
+        page.wait_for_load_state("load")
+        views = page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
+        assert page.locator(".dlw").count() == views
+
+
+@every_widget_page
+def test_a_box_that_scrolls_can_be_reached_by_keyboard(phone: Page, name: str) -> None:
+    phone.goto(f"/{name}.html")
+    phone.add_style_tag(content=EVERY_SECTION)
+    phone.wait_for_timeout(300)
+    wrong = phone.evaluate(
+        """[...document.querySelectorAll('.bd-article pre, .math-display')]
+           .filter(box => (box.scrollWidth > box.clientWidth) !== (box.getAttribute('tabindex') === '0'))
+           .map(box => box.textContent.slice(0, 60))""")
+    assert wrong == []
 
 
 @every_page
