@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from dlcheat.sphinx.live_widgets import VIEW_TAG
 from tests.browser.conftest import HTML, Pages, serving
@@ -164,6 +166,46 @@ def test_page_is_light(page: Page, name: str) -> None:
     page.goto(f"/{name}.html")
     page.wait_for_load_state("networkidle")
     assert sum(sizes.values()) < 1_200_000, sorted(sizes.items(), key=lambda s: -s[1])[:5]
+
+
+@pytest.mark.parametrize("name", ["07-architectures/03-convolution/cnn", "cheatsheet", "search"])
+def test_a_style_sheet_without_unused_rules_looks_the_same(
+        watch_pages: Callable[..., Page], name: str) -> None:
+    look = """() => { const all = [...document.querySelectorAll('body *')].filter(e => !e.closest('.dlw'));
+      return all.map(e => { const s = getComputedStyle(e);
+        return [e.tagName, e.className, s.display, s.color, s.backgroundColor, s.font, s.margin, s.padding,
+                s.border, s.width, s.position].join('|'); }); }"""
+    looks = []
+    for sheets in ("cut", "whole"):
+        page = watch_pages(viewport={"width": 1280, "height": 900})
+        if sheets == "whole":
+            page.route("**/*.css*", whole_sheet)
+        page.goto(f"/{name}.html")
+        page.wait_for_load_state("load")
+        page.add_style_tag(content=EVERY_SECTION)
+        page.wait_for_timeout(500)
+        looks.append(page.evaluate(look))
+    changed = [pair for pair in zip(*looks, strict=True) if pair[0] != pair[1]]
+    assert not changed, changed[:3]
+
+
+def whole_sheet(route: Route) -> None:
+    """Answer with the style sheet as its package has it."""
+    name = Path(urlparse(route.request.url).path).name
+    places = [Path(importlib.import_module(package).__file__).parent
+              for package in ("pydata_sphinx_theme", "sphinx_book_theme", "sphinx_design")]
+    found = [f for place in places for f in place.rglob(name)]
+    if found:
+        route.fulfill(path=found[0], content_type="text/css")
+    else:
+        route.fallback()
+
+
+def test_pages_carry_no_element_or_rule_that_nobody_sees() -> None:
+    for name in (n for n in toc() if (BOOK / f"{n}.ipynb").exists()):
+        assert '<span class="n">' not in (HTML / f"{name}.html").read_text(encoding="utf-8")
+    theme = (HTML / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    assert ".fa-accessible-icon" not in theme and ".fa-solid" in theme
 
 
 def test_cards_stand_on_one_page_in_order_with_links_back(page: Page) -> None:
