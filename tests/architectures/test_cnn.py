@@ -90,7 +90,7 @@ def test_ties_go_to_the_first_as_in_torch():
 
 @pytest.mark.parametrize(("image", "change", "message"), [
     (torch.ones(4), {}, r"image of shape \(H, W\), received a float32 tensor of shape \(4,\)"),
-    (torch.ones(4, 4, dtype=torch.int64), {}, "image to be a floating-point tensor, received a int64"),
+    (torch.ones(4, 4, dtype=torch.int64), {}, "image to be a floating-point tensor, received an int64"),
     (torch.ones(1, 1), {}, r"a window of at most \(1, 1\)"),
     (torch.ones(4, 4), {"kernel": torch.ones(2)}, r"kernel of shape \(k, k\)"),
     (torch.ones(5, 5), {}, r"weight of shape \(C, 9\), received a float64 tensor of shape \(2, 4\)"),
