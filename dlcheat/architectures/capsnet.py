@@ -38,7 +38,8 @@ def mask(capsules: Tensor, target: Tensor | None = None) -> Tensor:
     if target is None:
         target = capsules.norm(dim=-1).argmax(1)
     is_index = isinstance(target, Tensor) and target.dtype == torch.int64
-    expect(is_index and target.shape == (n,), f"target of int64 and shape ({n},)", target)
+    fits = is_index and target.shape == (n,)
+    expect(fits, f"target of int64 and shape ({n},)", target)
     in_range = bool(((target >= 0) & (target < j)).all())
     expect(in_range, f"class numbers from 0 to {j - 1}", target)
     return capsules * F.one_hot(target, j).to(capsules).unsqueeze(-1)

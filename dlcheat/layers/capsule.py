@@ -54,7 +54,8 @@ def squash(input: Tensor, dim: int = -1) -> Tensor:
     [[577.0, 769.0], [0.0, 0.0]]
     """
     expect_float("input", input)
-    expect(-input.dim() <= dim < input.dim(), f"dim of a tensor with {input.dim()} dimensions", dim)
+    has_dim = -input.dim() <= dim < input.dim()
+    expect(has_dim, f"dim of a tensor with {input.dim()} dimensions", dim)
     length = torch.linalg.vector_norm(input, dim=dim, keepdim=True)
     return input * (length / (1 + length.square()))
 
@@ -69,8 +70,9 @@ def dynamic_routing(predictions: Tensor, iterations: int = 3, *, detach: bool = 
                     return_steps: Literal[True]) -> tuple[Tensor, list[RoutingStep]]: ...
 
 
-def dynamic_routing(predictions: Tensor, iterations: int = 3, *, detach: bool = False,
-                    return_steps: bool = False) -> Tensor | tuple[Tensor, list[RoutingStep]]:
+def dynamic_routing(
+        predictions: Tensor, iterations: int = 3, *, detach: bool = False,
+        return_steps: bool = False) -> Tensor | tuple[Tensor, list[RoutingStep]]:
     r"""Let lower capsules choose their parents by agreement.
 
     From :math:`b_{ij} = 0`, in every iteration:
@@ -104,21 +106,21 @@ def dynamic_routing(predictions: Tensor, iterations: int = 3, *, detach: bool = 
     """
     expect_float("predictions", predictions)
     expect(predictions.dim() >= 3, "predictions of shape (…, I, J, D)", predictions)
-    expect(isinstance(iterations, int) and iterations >= 1, "at least 1 iteration", iterations)
-    by_parent = predictions.transpose(-3, -2).contiguous()            # (…, J, I, D)
-    votes = by_parent.detach() if detach else by_parent               # what the couplings read
-    logits = predictions.new_zeros(by_parent.shape[:-1])              # (…, J, I)
+    counts = isinstance(iterations, int) and iterations >= 1
+    expect(counts, "at least 1 iteration", iterations)
+    by_parent = predictions.transpose(-3, -2).contiguous()     # (…, J, I, D)
+    votes = by_parent.detach() if detach else by_parent        # what the couplings read
+    logits = predictions.new_zeros(by_parent.shape[:-1])       # (…, J, I)
     steps: list[RoutingStep] = []
     for step in range(iterations):
         sent = by_parent if step == iterations - 1 else votes
-        couplings = logits.softmax(-2)                                # each part shares out 1
-        sums = (couplings.unsqueeze(-2) @ sent).squeeze(-2)           # (…, J, D)
+        couplings = logits.softmax(-2)                         # each part shares out 1
+        sums = (couplings.unsqueeze(-2) @ sent).squeeze(-2)    # (…, J, D)
         outputs = squash(sums)
         if step == iterations - 1 and not return_steps:
-            break                                                     # nobody reads the last b
-        agreements = (votes @ outputs.unsqueeze(-1)).squeeze(-1)      # (…, J, I)
-        steps.append(RoutingStep(logits.transpose(-2, -1), couplings.transpose(-2, -1), sums,
-                                 outputs, agreements.transpose(-2, -1)))
+            break                                              # nobody reads the last b
+        agreements = (votes @ outputs.unsqueeze(-1)).squeeze(-1)   # (…, J, I)
+        steps.append(RoutingStep(logits.mT, couplings.mT, sums, outputs, agreements.mT))
         logits = logits + agreements
     return (outputs, steps) if return_steps else outputs
 
@@ -158,8 +160,10 @@ class PrimaryCapsules(nn.Module):
         """Return capsules u, shape (N, capsules · H' · W', dimensions), of input (N, C, H, W)."""
         expect_float("input", input)
         expected = f"input of shape (N, {self.conv.in_channels}, H, W)"
-        expect(input.dim() == 4 and input.shape[1] == self.conv.in_channels, expected, input)
-        maps = self.conv(input).unflatten(1, (self.capsules, self.dimensions))  # (N, T, d, H', W')
+        fits = input.dim() == 4 and input.shape[1] == self.conv.in_channels
+        expect(fits, expected, input)
+        maps = self.conv(input)                                # (N, T·d, H', W')
+        maps = maps.unflatten(1, (self.capsules, self.dimensions))
         return squash(maps.flatten(3).transpose(2, 3).flatten(1, 2))
 
 
@@ -205,8 +209,8 @@ class DigitCapsules(nn.Module):
         shape = (self.weight.shape[0], self.weight.shape[3])
         expect(input.dim() == 3 and tuple(input.shape[1:]) == shape,
                f"input of shape (N, {shape[0]}, {shape[1]})", input)
-        flat = self.weight.flatten(1, 2).transpose(1, 2)                   # (I, d, J·D)
-        product = input.transpose(0, 1) @ flat                             # (I, N, J·D)
+        flat = self.weight.flatten(1, 2).transpose(1, 2)       # (I, d, J·D)
+        product = input.transpose(0, 1) @ flat                 # (I, N, J·D)
         return product.transpose(0, 1).unflatten(2, self.weight.shape[1:3])
 
     def forward(self, input: Tensor) -> Tensor:

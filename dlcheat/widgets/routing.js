@@ -148,10 +148,17 @@ function render({ model, el, signal }) {
   const theirs = h("div", { class: "dlw-row" }, digitChoice.el, pairChoice.map((c) => c.el));
   const law = h("p", { class: "rt-law" });
   const panels = h("div", { class: "rt-panels" });
-  const partsBox = h("div", { class: "rt-scroll", tabindex: 0, role: "region", "aria-label": "parts: agreements, logits and couplings" });
-  const wholesBox = h("div", { class: "rt-scroll", tabindex: 0, role: "region", "aria-label": "wholes: weighted sums and outputs" });
-  const note = h("p", { class: "dlw-note" }), says = summary();
-  box.append(hasNetwork ? h("div", { class: "dlw-row" }, modeChoice.el) : "", yours, hasNetwork ? theirs : "", play.el, law, panels, partsBox, wholesBox, says.el, note);
+  const partsBox = h("div", { class: "rt-scroll rt-parts", tabindex: 0, role: "region", "aria-label": "parts: agreements, logits and couplings" });
+  const wholesBox = h("div", { class: "rt-scroll rt-wholes", tabindex: 0, role: "region", "aria-label": "wholes: weighted sums and outputs" });
+  const note = h("p", { class: "dlw-note" }), says = summary(), alarm = h("p", { class: "rt-alarm", role: "status" });
+  box.append(hasNetwork ? h("div", { class: "dlw-row" }, modeChoice.el) : "", yours, hasNetwork ? theirs : "", play.el, law, panels, partsBox, alarm, wholesBox, says.el, note);
+
+  // what is typed and refused is said in words
+  partsBox.addEventListener("input", ({ target: field }) => {
+    const bad = field.getAttribute("aria-invalid") === "true" && !["", "-", "−"].includes(field.value.trim());
+    write(alarm, bad ? `“${field.value}” is not a number from −${LIMIT} to ${LIMIT}: ${field.getAttribute("aria-label")}, stays as it was.` : "");
+  });
+  partsBox.addEventListener("focusout", () => write(alarm, ""));
 
   // ---- one panel: the predictions for one whole, and what the routing makes of them
   function panel(side, data) {
@@ -191,60 +198,72 @@ function render({ model, el, signal }) {
       handle.addEventListener("focus", () => pick(n));
       handles.push(handle); svg.append(handle);
     }
-    const place = (line, [x, y]) => { line.setAttribute("x2", X(x)); line.setAttribute("y2", Y(y)); };
+    const place = (line, [x, y]) => { put(line, "x2", X(x)); put(line, "y2", Y(y)); };
     return { el: h("figure", { class: "rt-panel" }, h("figcaption", {}, `Predictions û for ${wholeName(j)}`), svg),
       update(data, step) {
         for (const [n, { part }] of data.shown.entries()) {
           const [x, y] = project(data.predictions, (part * data.J + j) * data.D, basis, data.D), c = step.couplings[part * data.J + j];
           place(lines[n], [x, y]);
-          lines[n].setAttribute("stroke-width", (0.75 + 9 * c).toFixed(2));
+          put(lines[n], "stroke-width", (0.75 + 9 * c).toFixed(2));
           lines[n].classList.toggle("chosen", n === selected);
           const size = Math.hypot(x, y) || 1, off = own ? 17 : 9;
-          marks[n].setAttribute("x", X(x) + off * x / size); marks[n].setAttribute("y", Y(y) - off * y / size + 5);
+          put(marks[n], "x", X(x) + off * x / size); put(marks[n], "y", Y(y) - off * y / size + 5);
           marks[n].classList.toggle("chosen", n === selected);
-          if (own) { handles[n].setAttribute("transform", `translate(${X(x)} ${Y(y)})`);
-            handles[n].setAttribute("aria-valuenow", x); handles[n].setAttribute("aria-valuetext", `x ${short(x)}, y ${short(y)}, coupling ${format(c, 2)}`); }
+          if (own) { put(handles[n], "transform", `translate(${X(x)} ${Y(y)})`);
+            put(handles[n], "aria-valuenow", x); put(handles[n], "aria-valuetext", `x ${short(x)}, y ${short(y)}, coupling ${format(c, 2)}`); }
         }
         const clip = ([x, y]) => { const f = Math.min(1, reach / Math.max(Math.abs(x), Math.abs(y), 1e-9)); return [f * x, f * y]; };
         const s = project(step.sums, j * data.D, basis, data.D), v = project(step.outputs, j * data.D, basis, data.D), size = Math.hypot(...v) || 1;
         place(sum, clip(s)); place(out, v);
-        end.setAttribute("x", X(v[0]) - 4.5); end.setAttribute("y", Y(v[1]) - 4.5);
-        name.setAttribute("x", X(v[0]) + 14 * v[1] / size - 4); name.setAttribute("y", Y(v[1]) + 14 * v[0] / size + 5);
+        put(end, "x", X(v[0]) - 4.5); put(end, "y", Y(v[1]) - 4.5);
+        put(name, "x", X(v[0]) + 14 * v[1] / size - 4); put(name, "y", Y(v[1]) + 14 * v[0] / size + 5);
         const length = lengthOf(step.outputs, j * data.D, data.D);
-        svg.setAttribute("aria-label", `${data.shown.length} predictions for ${wholeName(j)}; the output v has length ${format(length)}`);
+        put(svg, "aria-label", `${data.shown.length} predictions for ${wholeName(j)}; the output v has length ${format(length)}`);
       } };
   }
 
   function pick(n) { if (n !== selected) { selected = n; redraw(); } }
 
-  // ---- the table of the parts
-  function partsTable(data) {
-    const own = state.mode === "yours", sides = [0, 1], head = h("tr", {}, h("th", { scope: "col", rowspan: 2 }, "part"), own ? null : h("th", { scope: "col", rowspan: 2 }, "longest û"),
-      sides.map((s) => h("th", { scope: "colgroup", colspan: (own ? 2 : 0) + 3, class: `side${s}` }, wholeName(pair()[s]))));
-    const second = h("tr", {}, sides.flatMap(() => [...(own ? ["û x", "û y"] : []), ...TERMS].map((t) => h("th", { scope: "col" }, t))));
-    const rows = data.shown.map(({ part, where }, n) => {
-      const chooser = button(String(n + 1), () => pick(n), { hint: where ? `show part ${n + 1}, ${where}` : `show part ${n + 1}`, pressed: false });
-      const cells = sides.map((s) => ({ xy: own ? [0, 1].map((k) => numberCell({ label: `part ${n + 1}, whole ${NAMES[s]}, û ${"xy"[k]}`, value: state.vectors[n][s][k], min: -LIMIT, max: LIMIT,
-        onchange: (value) => { const v = [...state.vectors[n][s]]; v[k] = value; pick(n); setVector(n, s, v); } })) : [], terms: TERMS.map((_, k) => h("td", { class: k === 2 ? `rt-bar side${s}` : null })) }));
-      const longest = own ? null : h("td", {}, format(Math.max(...Array.from({ length: data.J }, (_, j) => lengthOf(data.predictions, (part * data.J + j) * data.D, data.D))), 2));
-      const row = h("tr", {}, h("th", { scope: "row" }, chooser), longest,
-        cells.flatMap((c) => [...c.xy.map((cell) => h("td", { class: "rt-cell" }, cell.el)), ...c.terms]));
-      return { row, chooser, cells, part };
+  // ---- the tables of the parts, one for each of the two wholes
+  function partsTables(data) {
+    const own = state.mode === "yours", rows = data.shown.map((place, n) => ({ n, part: place.part, sides: [], heads: [] }));
+    const longest = (part) => Math.max(...Array.from({ length: data.J }, (_, j) => lengthOf(data.predictions, (part * data.J + j) * data.D, data.D)));
+    const tables = [0, 1].map((s) => {
+      const extra = !own && s === 0, terms = [...(own ? ["û x", "û y"] : []), ...TERMS];
+      for (const { n, part, sides, heads } of rows) {
+        const { where } = data.shown[n];
+        heads.push(s === 1 ? h("span", {}, String(n + 1)) : button(String(n + 1), () => pick(n), { hint: where ? `show part ${n + 1}, ${where}` : `show part ${n + 1}`, pressed: false }));
+        const xy = own ? [0, 1].map((k) => numberCell({ label: `part ${n + 1}, whole ${NAMES[s]}, û ${"xy"[k]}`, value: state.vectors[n][s][k], min: -LIMIT, max: LIMIT,
+          onchange: (value) => { const v = [...state.vectors[n][s]]; v[k] = value; pick(n); setVector(n, s, v); } })) : [];
+        const cells = TERMS.map((_, k) => h("td", { class: k === 2 ? `rt-bar side${s}` : null }));
+        sides.push({ xy, cells, row: h("tr", {}, h("th", { scope: "row" }, heads[s]), extra ? h("td", {}, format(longest(part), 2)) : null,
+          xy.map((cell) => h("td", { class: "rt-cell" }, cell.el)), cells) });
+      }
+      return h("table", {}, h("colgroup", {}, h("col", { class: s ? "rt-second" : "rt-first" }), own ? [0, 1].map(() => h("col", { class: "rt-typed" })) : null),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col", rowspan: 2 }, "part"), extra ? h("th", { scope: "col", rowspan: 2 }, "longest û") : null,
+          h("th", { scope: "colgroup", colspan: terms.length, class: `side${s}` }, wholeName(pair()[s]))),
+        h("tr", {}, terms.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows.map((r) => r.sides[s].row)));
     });
-    const table = h("table", {}, h("thead", {}, head, second), h("tbody", {}, rows.map((r) => r.row)));
-    return { el: table, update(data, step) {
-      for (const [n, r] of rows.entries()) {
-        r.chooser.setAttribute("aria-pressed", String(n === selected));
-        for (const s of sides) {
-          const at = r.part * data.J + pair()[s], values = [step.agreements[at], step.logits[at], step.couplings[at]];
-          for (const [k, cell] of r.cells[s].terms.entries()) write(cell, format(values[k]));
-          r.cells[s].terms[2].style.setProperty("--c", `${(100 * values[2]).toFixed(1)}%`);
-          for (const [k, cell] of r.cells[s].xy.entries()) if (cell.value !== state.vectors[n][s][k]) cell.set(state.vectors[n][s][k]);
+    return { tables, update(data, step) {
+      for (const { n, part, sides, heads } of rows) {
+        put(heads[0], "aria-pressed", n === selected); heads[1].classList.toggle("chosen", n === selected);
+        for (const [s, { xy, cells }] of sides.entries()) {
+          const at = part * data.J + pair()[s], values = [step.agreements[at], step.logits[at], step.couplings[at]];
+          for (const [k, cell] of cells.entries()) write(cell, format(values[k]));
+          fill(cells[2], values[2]);
+          for (const [k, cell] of xy.entries()) if (cell.value !== state.vectors[n][s][k]) cell.set(state.vectors[n][s][k]);
         }
       }
     } };
   }
-  const write = (cell, text) => { if (cell.textContent !== text) cell.textContent = text; };
+  // only what differs is written: the rest of the page is not drawn again
+  const fill = (cell, share) => { const text = `${(100 * share).toFixed(1)}%`; if (cell.dataset.c !== text) { cell.dataset.c = text; cell.style.backgroundSize = `${text} 100%`; } };
+  const put = (element, key, value) => { const text = String(value); if (element.getAttribute(key) !== text) element.setAttribute(key, text); };
+  const turn = (control, value) => { if (control.value !== value) control.set(value); };
+  const write = (cell, text) => {
+    const node = cell.firstChild;
+    if (!node) cell.textContent = text; else if (node.data !== text) node.data = text;
+  };
 
   // ---- the table of the wholes
   function wholesTable(data) {
@@ -254,7 +273,7 @@ function render({ model, el, signal }) {
       const cells = titles.map((_, k) => h("td", { class: k === titles.length - 1 ? "rt-bar out" : null }));
       return { cells, row: h("tr", { class: pair().includes(j) ? "rt-shown" : null }, h("th", { scope: "row" }, wholeName(j)), cells) };
     });
-    return { el: h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "whole"), titles.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows.map((r) => r.row))),
+    return { el: h("table", {}, h("colgroup", {}, h("col"), titles.map((_, k) => h("col", { class: own ? (k % 2 ? null : "rt-own") : k ? null : "rt-share" }))), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "whole"), titles.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows.map((r) => r.row))),
       update(data, step) {
         const pairText = (values, j) => `(${format(values[2 * j])}, ${format(values[2 * j + 1])})`;
         for (const [j, { cells }] of rows.entries()) {
@@ -263,7 +282,7 @@ function render({ model, el, signal }) {
           for (let i = 0; i < data.I; i++) share += step.couplings[i * data.J + j] / data.I;
           const texts = own ? [pairText(step.sums, j), format(s), pairText(step.outputs, j), format(v)] : [`${format(100 * share, 1)} %`, format(s), format(v)];
           for (const [k, cell] of cells.entries()) write(cell, texts[k]);
-          cells.at(-1).style.setProperty("--c", `${(100 * v).toFixed(1)}%`);
+          fill(cells.at(-1), v);
         }
       } };
   }
@@ -282,13 +301,13 @@ function render({ model, el, signal }) {
 
   function build(data) {
     yours.hidden = state.mode !== "yours"; theirs.hidden = state.mode !== "network";
-    const parts = [panel(0, data), panel(1, data), partsTable(data), wholesTable(data)];
+    const parts = [panel(0, data), panel(1, data), partsTables(data), wholesTable(data)];
     if (state.mode === "network") parts.push(digitFigure(data));
     panels.replaceChildren(...(parts[4] ? [parts[4].el] : []), parts[0].el, parts[1].el);
-    partsBox.replaceChildren(parts[2].el); wholesBox.replaceChildren(parts[3].el);
+    partsBox.replaceChildren(...parts[2].tables); write(alarm, ""); alarm.hidden = state.mode !== "yours"; wholesBox.replaceChildren(parts[3].el);
     note.textContent = state.mode === "network"
-      ? `All ${data.I} parts are routed to all ${data.J} digits in ${data.D} dimensions; the table lists the ${data.shown.length} parts with the longest predictions. The two panels project their ${data.D} dimensions on the two that hold most of these predictions: only the picture is projected, no number is. Line width: coupling c. Dashed: the weighted sum s, cut at the frame. Thick with a square: the output v.`
-      : "Line width: coupling c. Dashed: the weighted sum s. Thick with a square: the output v. û·v: agreement with this iteration's v; b: logits, the agreements so far. Drag the dots, move them with the arrow keys (Shift: five times as far), or type in the table (−1.5 to 1.5).";
+      ? `All ${data.I} parts are routed to all ${data.J} digits in ${data.D} dimensions; the tables list the ${data.shown.length} parts with the longest predictions. The two panels project their ${data.D} dimensions on the two that hold most of these predictions: only the picture is projected, no number is. Line width: coupling c. Dashed: the weighted sum s, cut at the frame. Thick with a square: the output v.`
+      : "Line width: coupling c. Dashed: the weighted sum s. Thick with a square: the output v. û·v: agreement with this iteration's v; b: logits, the agreements so far. Drag the dots, move them with the arrow keys (Shift: five times as far), or type in the tables (−1.5 to 1.5).";
     return parts;
   }
 
@@ -298,10 +317,10 @@ function render({ model, el, signal }) {
     if (!view) view = build(data);
     for (const part of view) part.update(data, step);
     if (play.position !== t) play.go(t);
-    modeChoice.set(state.mode); presetChoice.set(state.preset);
-    if (hasNetwork) { digitChoice.set(state.digit); pairChoice.forEach((c, s) => c.set(state.pair[s])); }
-    law.textContent = t === 0 ? `Iteration 0: every logit is b = 0, so every part gives each whole the share c = 1/${data.J}.`
-      : `Iteration ${t}: the agreements of iteration ${t - 1} were added to the logits; c is the softmax of b along a part's row.`;
+    turn(modeChoice, state.mode); turn(presetChoice, state.preset);
+    if (hasNetwork) { turn(digitChoice, state.digit); pairChoice.forEach((c, s) => turn(c, state.pair[s])); }
+    write(law, t === 0 ? `Iteration 0: every logit is b = 0, so every part gives each whole the share c = 1/${data.J}.`
+      : `Iteration ${t}: the agreements of iteration ${t - 1} were added to the logits; c is the softmax of b over the wholes.`);
     const lengths = Array.from({ length: data.J }, (_, j) => lengthOf(step.outputs, j * data.D, data.D)), best = lengths.indexOf(Math.max(...lengths));
     const bits = couplingEntropy(step.couplings, data.I, data.J), p = pair();
     const listed = data.shown.flatMap(({ part }) => step.couplings.slice(part * data.J, (part + 1) * data.J));

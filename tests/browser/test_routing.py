@@ -45,19 +45,20 @@ def settle(page):
 
 
 def shown_terms(widget):
-    """The table's agreement, logit and coupling, shape (parts, 2, 3)."""
+    """The tables' agreement, logit and coupling, shape (parts, 2, 3)."""
     settle(widget.page)
-    rows = widget.locator(".rt-scroll").first.locator("tbody tr")
-    cells = [numbers(" ".join(row.locator("td:not(.rt-cell)").all_inner_texts()))[-6:]
-             for row in rows.all()]
-    return np.array(cells).reshape(-1, 2, 3)
+    tables = [[numbers(" ".join(row.locator("td:not(.rt-cell)").all_inner_texts()))[-3:]
+               for row in table.locator("tbody tr").all()]
+              for table in widget.locator(".rt-parts table").all()]
+    return np.array(tables).swapaxes(0, 1)
 
 
 def vectors_on_screen(widget):
     settle(widget.page)
     cells = widget.locator("input.dlw-number")
     values = [float(c.input_value().replace("−", "-")) for c in cells.all()]
-    return torch.tensor(values, dtype=torch.float64).reshape(-1, 2, 2)
+    by_whole = torch.tensor(values, dtype=torch.float64).reshape(2, -1, 2)
+    return by_whole.transpose(0, 1)                                # (parts, 2, 2)
 
 
 def iteration_of(widget):
@@ -70,7 +71,7 @@ def expect_numbers_of_dlcheat(widget):
     step = steps[iteration_of(widget)]
     expected = torch.stack([step.agreements, step.logits, step.couplings], -1).numpy()
     np.testing.assert_allclose(shown_terms(widget), expected, atol=5.1e-4)
-    wholes = widget.locator(".rt-scroll").nth(1).locator("tbody tr").all_inner_texts()
+    wholes = widget.locator(".rt-wholes tbody tr").all_inner_texts()
     for j, text in enumerate(wholes):
         s, v = step.sums[j], step.outputs[j]
         expected = [*s.tolist(), s.norm().item(), *v.tolist(), v.norm().item()]
@@ -169,14 +170,38 @@ def test_typing_a_number_and_typing_nonsense(page, own):
     assert vectors_on_screen(own)[0, 0, 0] == -0.35
     expect_numbers_of_dlcheat(own)
     before = own.locator(".dlw-summary").inner_text()
+    alarm = own.locator(".rt-alarm")
     for nonsense in ("abc", "7", "1e99", "", "--1"):
         cell.fill(nonsense)
         settle(page)
         assert cell.get_attribute("aria-invalid") == "true"
         assert own.locator(".dlw-summary").inner_text() == before
+        refusal = f"“{nonsense}” is not a number from −1.5 to 1.5: part 1, whole A, û x, stays"
+        assert refusal in alarm.inner_text() if nonsense else alarm.inner_text() == ""
     cell.blur()
     assert cell.input_value() == "−0.35" and cell.get_attribute("aria-invalid") is None
+    assert alarm.inner_text() == ""
     expect_numbers_of_dlcheat(own)
+
+
+def cut_off(widget):
+    """Cells and boxes of the tables whose content is wider than they are."""
+    settle(widget.page)
+    return widget.evaluate("""(el) => [...el.querySelectorAll('.rt-scroll, .rt-scroll td, .rt-scroll th')]
+        .filter((x) => x.scrollWidth > x.clientWidth + 1).map((x) => x.textContent)""")
+
+
+def test_no_number_is_cut_off(page, own):
+    for preset in range(len(PRESETS) - 1):
+        own.get_by_label("Start from").select_option(index=preset)
+        for t in range(6):
+            assert cut_off(own) == [], (preset, t)
+            own.get_by_role("slider", name="Iteration").press("ArrowRight")
+    network = page.locator(".dlw").nth(1)
+    network.scroll_into_view_if_needed()
+    for t in range(6):
+        assert cut_off(network) == [], t
+        network.get_by_role("slider", name="Iteration").press("ArrowRight")
 
 
 def test_play_runs_to_the_end_and_reset_restores_everything(page, own):
@@ -197,7 +222,7 @@ def test_play_runs_to_the_end_and_reset_restores_everything(page, own):
 def test_the_network_is_routed_whole(page, network):
     lengths = []
     for t in range(6):
-        rows = network.locator(".rt-scroll").nth(1).locator("tbody tr").all_inner_texts()
+        rows = network.locator(".rt-wholes tbody tr").all_inner_texts()
         table = np.array([numbers(row) for row in rows])              # share %, ‖s‖, ‖v‖
         assert table.shape == (10, 3)
         np.testing.assert_allclose(table[:, 0].sum(), 100, atol=0.6)
@@ -253,6 +278,9 @@ def test_on_a_phone(phone, open_chapter):
     small = own.evaluate("""(el) => [...el.querySelectorAll('button, select, input')]
         .filter((x) => x.getBoundingClientRect().height < 44).map((x) => x.outerHTML)""")
     assert small == []
+    assert cut_off(own) == []
+    first, second = (table.bounding_box() for table in own.locator(".rt-parts table").all())
+    assert second["y"] >= first["y"] + first["height"], "the two wholes stand one below the other"
     expect_numbers_of_dlcheat(own)
 
 
