@@ -15,7 +15,7 @@ def describe(value: object) -> str:
     """
     if isinstance(value, torch.Tensor):
         dtype = str(value.dtype).removeprefix("torch.")
-        return f"a {dtype} tensor of shape {tuple(value.shape)}"
+        return f"{'an' if dtype.startswith('int') else 'a'} {dtype} tensor of shape {tuple(value.shape)}"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{type(value).__name__} of type {value.dtype} and shape {tuple(value.shape)}"
     text = repr(value)
@@ -51,7 +51,7 @@ def expect_float(name: str, value: object) -> torch.Tensor:
     >>> expect_float("input", torch.tensor([1, 2]))
     Traceback (most recent call last):
         ...
-    ValueError: expected input to be a floating-point tensor, received a int64 tensor of shape (2,)
+    ValueError: expected input to be a floating-point tensor, received an int64 tensor of shape (2,)
     """
     is_float = isinstance(value, torch.Tensor) and value.is_floating_point()
     expect(is_float, f"{name} to be a floating-point tensor", value)

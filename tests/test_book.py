@@ -109,6 +109,14 @@ def test_cells_are_short(path: Path) -> None:
 
 
 @every_notebook
+def test_lines_fit_the_page(path: Path) -> None:
+    for cell in load(path)["cells"]:
+        if cell["cell_type"] == "code" and "remove-cell" not in tags(cell):
+            longest = max("".join(cell["source"]).splitlines(), key=len)
+            assert len(longest) <= 88, f"{len(longest)} letters, the page shows 88: {longest}"
+
+
+@every_notebook
 def test_anatomy(path: Path) -> None:
     text = "\n".join(sources(path, "markdown"))
     assert len(re.findall(r"^# ", text, re.M)) == 1, "one title"

@@ -206,18 +206,18 @@ P = torch.full((4, 3), 0.5)
 
 @pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
 @pytest.mark.parametrize(("change", "message"), [
-    (dict(input=X.long()), "input to be a floating-point tensor, received a int64"),
+    (dict(input=X.long()), "input to be a floating-point tensor, received an int64"),
     (dict(input=X[:0], target=Y[:0]), r"input to have at least one element, received .*\(0, 3\)"),
     (dict(input=torch.tensor(1.0)), r"input of shape \(N, C\).*received .*shape \(\)"),
     (dict(target=Y[:3]), r"target to be an int64 tensor of shape \(4,\), received .*\(3,\)"),
     (dict(target=Y[:, None]), r"target to be an int64 tensor of shape \(4,\), received .*\(4, 1\)"),
-    (dict(target=Y.int()), r"int64 tensor of shape \(4,\), received a int32 tensor"),
+    (dict(target=Y.int()), r"int64 tensor of shape \(4,\), received an int32 tensor"),
     (dict(target=[0, 1, 2, 0]), r"int64 tensor .*received list"),
     (dict(target=Y + 1), "labels in 0 … 2, received the label 3"),
     (dict(target=Y - 1), "labels in 0 … 2, received the label -1"),
-    (dict(target=torch.full((4,), -100)), "not all of them ignored, received a int64 tensor"),
+    (dict(target=torch.full((4,), -100)), "not all of them ignored, received an int64 tensor"),
     (dict(weight=torch.ones(4)), r"weight of shape \(3,\), one a class, received .*\(4,\)"),
-    (dict(weight=torch.ones(3).long()), "weight to be a floating-point tensor, received a int64"),
+    (dict(weight=torch.ones(3).long()), "weight to be a floating-point tensor, received an int64"),
     (dict(weight=torch.zeros(3)), "total weight above 0"),
     (dict(reduction="average"), "reduction \"none\", \"mean\" or \"sum\", received str 'average'"),
     (dict(reduction=None), "reduction .*received NoneType None"),
@@ -242,8 +242,8 @@ def test_cross_entropy_refuses(change, message):
 
 BAD_PAIR = [
     (dict(target=P[:1]), r"target of the shape of input, \(4, 3\), received .*\(1, 3\)"),
-    (dict(input=P.long()), "input to be a floating-point tensor, received a int64"),
-    (dict(target=P.long()), "target to be a floating-point tensor, received a int64"),
+    (dict(input=P.long()), "input to be a floating-point tensor, received an int64"),
+    (dict(target=P.long()), "target to be a floating-point tensor, received an int64"),
     (dict(input=P[:0], target=P[:0]), r"at least one element, received .*\(0, 3\)"),
     (dict(reduction="batchmean"), "reduction .*received str 'batchmean'"),
 ]
@@ -273,7 +273,7 @@ def test_pair_losses_refuse(loss, change, message):
 @pytest.mark.parametrize(("arguments", "message"), [
     ((X, X[:, :2]), r"logvar of the shape of mu, \(4, 3\), received .*\(4, 2\)"),
     ((X, X[0]), r"logvar of the shape of mu, \(4, 3\), received .*\(3,\)"),
-    ((X.long(), X), "mu to be a floating-point tensor, received a int64"),
+    ((X.long(), X), "mu to be a floating-point tensor, received an int64"),
     ((X[:0], X[:0]), r"mu to have at least one element, received .*\(0, 3\)"),
     ((X.sum(), X.sum()), r"mu of shape \(N, D\), received .*shape \(\)"),
     ((X, X, "batch"), "reduction .*received str 'batch'"),

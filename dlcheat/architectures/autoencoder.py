@@ -37,7 +37,7 @@ Linear(in_features=2, out_features=1, bias=True)]
 class Autoencoder(nn.Module):
     r"""An encoder to a bottleneck and a decoder back.
 
-    .. math:: z = f_\theta(x), \qquad x' = g_\phi(z)
+    .. math:: z = f_\phi(x), \qquad x' = g_\theta(z)
 
     With no hidden layer it is the cheat sheet's: ``Linear, ReLU`` and
     ``Linear, Sigmoid``. With hidden layers the decoder mirrors the encoder, and
@@ -120,7 +120,8 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     tensor([4., 4.])
     """
     expect_float("x", x)
-    expect_same_shape("x", x, "reconstruction", expect_float("reconstruction", reconstruction))
+    expect_float("reconstruction", reconstruction)
+    expect_same_shape("x", x, "reconstruction", reconstruction)
     return (x - reconstruction).square().flatten(1).sum(1)
 
 
@@ -148,7 +149,8 @@ class PCA(NamedTuple):
     def first(self, components: int) -> PCA:
         """Return the PCA of the first ``components`` of these."""
         ok = isinstance(components, int) and 1 <= components <= len(self.components)
-        expect(ok, f"components to be an integer in 1 … {len(self.components)}", components)
+        limit = len(self.components)
+        expect(ok, f"components to be an integer in 1 … {limit}", components)
         return PCA(self.mean, self.components[:components], self.variance[:components])
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -211,7 +213,8 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     tensor([55.,  0.])
     """
     expect_same_shape("a", expect_float("a", a), "b", expect_float("b", b))
-    expect(a.ndim == 2 and a.shape[0] >= a.shape[1], "a of shape (D, d) with d ≤ D", a)
+    tall = a.ndim == 2 and a.shape[0] >= a.shape[1]
+    expect(tall, "a of shape (D, d) with d ≤ D", a)
     qa, qb = torch.linalg.qr(a)[0], torch.linalg.qr(b)[0]
     sines = torch.linalg.svdvals(qb - qa @ (qa.T @ qb))
     return sines.clamp(max=1).asin().rad2deg()
@@ -266,7 +269,8 @@ def roc_curve(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     ordered, order = scores.sort(descending=True)
     hit = labels[order].double()
     last = torch.cat([ordered[1:] != ordered[:-1], torch.tensor([True])])
-    zero, infinity = torch.zeros(1, dtype=torch.double), ordered.new_full((1,), torch.inf)
+    zero = torch.zeros(1, dtype=torch.double)
+    infinity = ordered.new_full((1,), torch.inf)
     tpr = torch.cat([zero, hit.cumsum(0)[last] / hit.sum()])
     fpr = torch.cat([zero, (1 - hit).cumsum(0)[last] / (1 - hit).sum()])
     return fpr, tpr, torch.cat([infinity, ordered[last]])
@@ -295,7 +299,7 @@ def auroc(scores: Tensor, labels: Tensor) -> float:
     """
     scores, labels = _scores_and_labels(scores, labels)
     _, place, count = scores.unique(return_inverse=True, return_counts=True)
-    rank = count.cumsum(0).double() - (count.double() - 1) / 2       # ties share their mean rank
+    rank = count.cumsum(0) - (count.double() - 1) / 2         # ties share their mean rank
     positive = int(labels.sum())
     above = rank[place][labels].sum().item() - positive * (positive + 1) / 2
     return above / (positive * (len(labels) - positive))
@@ -325,10 +329,11 @@ def linear_loss(encoder: Tensor, decoder: Tensor, covariance: Tensor) -> Tensor:
     expect_float("encoder", encoder)
     expect(encoder.ndim == 2, "encoder of shape (d, D)", encoder)
     d, features = encoder.shape
-    expect(decoder.shape == (features, d), f"decoder of shape ({features}, {d})", decoder)
-    expect(covariance.shape == (features, features),
-           f"covariance of shape ({features}, {features})", covariance)
-    half = encoder @ covariance                                        # W₁ S      (d, D)
-    cross = (half * decoder.T).sum()                                   # tr W₂ W₁ S
-    square = ((decoder.T @ decoder) * (half @ encoder.T)).sum()        # tr P S Pᵀ
+    fits = decoder.shape == (features, d)
+    expect(fits, f"decoder of shape ({features}, {d})", decoder)
+    fits = covariance.shape == (features, features)
+    expect(fits, f"covariance of shape ({features}, {features})", covariance)
+    half = encoder @ covariance                                     # W₁ S      (d, D)
+    cross = (half * decoder.T).sum()                                # tr P S
+    square = ((decoder.T @ decoder) * (half @ encoder.T)).sum()     # tr P S Pᵀ
     return covariance.trace() - 2 * cross + square

@@ -77,7 +77,8 @@ class VAE(nn.Module):
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Decode ``count`` draws from the prior N(0, I), shape (count, D)."""
         expect(count >= 1, "count of at least 1", count)
-        return self.decode(torch.randn(count, self.fc_mu.out_features, generator=generator))
+        z = torch.randn(count, self.fc_mu.out_features, generator=generator)
+        return self.decode(z)
 
 
 def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -100,7 +101,9 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     >>> kl_per_dimension(torch.tensor([[0.0, 2.0]]), torch.zeros(1, 2))
     tensor([[0., 2.]])
     """
-    expect_same_shape("mu", expect_float("mu", mu), "logvar", expect_float("logvar", logvar))
+    expect_float("mu", mu)
+    expect_float("logvar", logvar)
+    expect_same_shape("mu", mu, "logvar", logvar)
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
 
 
@@ -236,7 +239,8 @@ def _check_draws(mu: Tensor, sigma: Tensor, noise: Tensor) -> None:
     expect_same_shape("mu", expect_float("mu", mu), "sigma", expect_float("sigma", sigma))
     expect(mu.ndim == 1, "mu of shape (d,)", mu)
     expect_float("noise", noise)
-    expect(noise.ndim == 2 and noise.shape[1] == len(mu), f"noise of shape (S, {len(mu)})", noise)
+    fits = noise.ndim == 2 and noise.shape[1] == len(mu)
+    expect(fits, f"noise of shape (S, {len(mu)})", noise)
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:

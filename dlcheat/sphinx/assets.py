@@ -17,7 +17,6 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from dlcheat.sphinx.katex import katex_folder
-
 from dlcheat.sphinx.slim import merge_plain_tokens, names_in_use, plain_tokens, purge
 
 LOG = logging.getLogger(__name__)
@@ -73,7 +72,9 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
     context["css_files"][:] = [f for f in context.get("css_files", ()) if "thebe" not in str(f)]
     for script in kept:
         name = str(getattr(script, "filename", "") or "")
-        if name and "documentation_options" not in name and "async" not in script.attributes:
+        # the search page's own script runs at once and needs the others
+        if (name and pagename != "search" and "documentation_options" not in name
+                and "async" not in script.attributes):
             script.attributes["defer"] = "defer"
     context.setdefault("default_mode", "auto")    # without it the theme logs an error
 

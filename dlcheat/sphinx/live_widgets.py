@@ -30,6 +30,25 @@ VIEW_TAG = '<script type="application/vnd.jupyter.widget-view+json">'
 VIEW = re.compile(r'vnd\.jupyter\.widget-view\+json">([^<]*)<')
 
 
+def as_function(module: str) -> str:
+    """Return the body of a function that returns what a front end exports by default.
+
+    A browser evaluates it at once, where it would fetch a module only after the page's other
+    scripts. A module that imports another, or exports in another form, stays as it is.
+
+    >>> print(as_function("export function f() {}\\nexport default { render: f };"))
+    "use strict";
+    function f() {}
+    const frontEnd = { render: f };
+    return frontEnd;
+    """
+    body, defaults = re.subn(r"(?m)^export default (?=\{)", "const frontEnd = ", module)
+    body = re.sub(r"(?m)^export (?=(?:async )?(?:function|const|let|class)\b)", "", body)
+    if defaults != 1 or re.search(r"(?m)^\s*(?:import|export)\b|\bfrontEnd\b(?! = )", body):
+        return module
+    return f'"use strict";\n{body}\nreturn frontEnd;'
+
+
 def share_front_ends(data: dict[str, Any]) -> dict[str, Any]:
     """Replace the ``_esm`` and ``_css`` of every model by a key into one table.
 
@@ -37,7 +56,7 @@ def share_front_ends(data: dict[str, Any]) -> dict[str, Any]:
     >>> data = share_front_ends({"state": {"a": spec}})
     >>> key = data["state"]["a"]["state"]["_esm"]
     >>> data["shared"][key.removeprefix("shared:")]
-    'export default {}'
+    '"use strict";\\nconst frontEnd = {}\\nreturn frontEnd;'
     """
     shared = data.setdefault("shared", {})
     for model in data["state"].values():
@@ -47,7 +66,7 @@ def share_front_ends(data: dict[str, Any]) -> dict[str, Any]:
             source = model["state"].get(key)
             if source and not source.startswith("shared:"):
                 name = hashlib.sha256(source.encode()).hexdigest()[:16]
-                shared[name] = source
+                shared[name] = as_function(source) if key == "_esm" else source
                 model["state"][key] = "shared:" + name
     return data
 

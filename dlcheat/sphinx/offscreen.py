@@ -15,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 #: Pixels in a column of 700: of a line of text and of code, of the gaps after a block.
-TEXT, CODE, GAP, LETTERS = 27, 22, 18, 92
+TEXT, CODE, GAP, LETTERS = 26, 16, 18, 92
 FOLDED = {"dropdown", "tag_hide-input", "tag_hide-cell"}
 
 
@@ -23,22 +23,26 @@ def height(node: nodes.Node) -> float:
     """Return about how many pixels high a node of a page is.
 
     >>> height(nodes.literal_block("", "a = 1\\nb = 2"))
-    82
+    72
     >>> height(nodes.paragraph("", "One line."))
-    45
+    44
     """
     if isinstance(node, nodes.title):
         return 80
     if isinstance(node, nodes.paragraph):
-        return GAP + TEXT * math.ceil(len(node.astext()) / LETTERS)
+        tex = sum(len(formula.astext()) for formula in node.findall(nodes.math))
+        letters = len(node.astext()) - 0.6 * tex        # TeX is longer than what it prints
+        return GAP + TEXT * math.ceil(letters / LETTERS)
     if isinstance(node, nodes.literal_block):
-        return CODE * (1 + node.astext().count("\n")) + 38
+        return CODE * (1 + node.astext().count("\n")) + 40
     if isinstance(node, nodes.math_block):
         return 75
     if isinstance(node, nodes.raw):
         text = node.astext()
-        drawn = re.search(r'<svg[^>]* height="(\d+)', text)
-        return int(drawn[1]) + GAP if drawn else 45 * text.count("<tr") if "<tr" in text else 600
+        drawn = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)" width="([\d.]+)"', text)
+        if drawn:
+            return GAP + float(drawn[3]) * float(drawn[2]) / float(drawn[1])
+        return 45 * text.count("<tr") if "<tr" in text else 700     # a table or a widget
     if isinstance(node, nodes.table):
         return 45 * len(list(node.findall(nodes.row))) + GAP
     if not isinstance(node, nodes.Element):

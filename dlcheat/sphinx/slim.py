@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 import tinycss2
 
@@ -82,5 +83,5 @@ def _rule(rule: tinycss2.ast.Node, used: set[str]) -> str:
 
 def _classes(selector: list[tinycss2.ast.Node]) -> set[str]:
     """Return the classes that an element needs; those inside :not() and :is() do not count."""
-    return {after.value for dot, after in zip(selector, selector[1:], strict=False)
+    return {after.value for dot, after in pairwise(selector)
             if dot.type == "literal" and dot.value == "." and after.type == "ident"}

@@ -157,7 +157,7 @@ export function player({ label, count, position = 0, interval = 700, show = (i, 
   signal?.addEventListener?.("abort", stop);
   const control = { el: h("div", { class: "dlw-player" }, play, back, bar.el, forward, reset), slider: bar,
     get position() { return at; }, get playing() { return timer !== null; }, go: move, stop,
-    setCount(k) { n = k; bar.setRange(0, Math.max(0, n - 1)); move(Math.min(at, n - 1)); } };
+    setCount(k) { n = Math.max(1, k); bar.setRange(0, n - 1); move(at); } };
   move(at);
   return control;
 }
@@ -180,26 +180,27 @@ export function heat(value, limit) {
   return `color-mix(in srgb, var(${value < 0 ? "--dl-minus" : "--dl-plus"}) ${Math.round(strength * 60)}%, transparent)`;
 }
 
-/** Draw grey values (0 … 1, row after row) on a canvas; it keeps its pixels square and sharp. */
-export function drawGray(canvas, values, width, height, { low = 0, high = 1 } = {}) {
+/** Draw `color(i)`, four bytes as 0xAABBGGRR, for each pixel of a canvas; it keeps its pixels square and sharp. */
+function drawPixels(canvas, width, height, color) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    const g = Math.round(255 * Math.min(1, Math.max(0, (values[i] - low) / (high - low))));
-    image.data.set([g, g, g, 255], 4 * i);
-  }
+  const context = canvas.getContext("2d"), image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = color(i);
   context.putImageData(image, 0, 0);
+}
+
+/** Draw grey values (0 … 1, row after row) on a canvas. */
+export function drawGray(canvas, values, width, height, { low = 0, high = 1 } = {}) {
+  const scale = 255 / (high - low);
+  drawPixels(canvas, width, height, (i) => 0xff000000 | (0x010101 * Math.round(Math.min(255, Math.max(0, (values[i] - low) * scale)))));
 }
 
 /** Draw signed values on a canvas: white is zero, blue above, orange below. */
 export function drawSigned(canvas, values, width, height, limit) {
-  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    const t = Math.min(1, Math.abs(values[i]) / (limit || 1)), end = values[i] < 0 ? [143, 58, 0] : [8, 74, 134];
-    image.data.set([...end.map((c) => Math.round(255 + t * (c - 255))), 255], 4 * i);
-  }
-  context.putImageData(image, 0, 0);
+  const mix = (t, end) => Math.round(255 + t * (end - 255));
+  drawPixels(canvas, width, height, (i) => {
+    const t = Math.min(1, Math.abs(values[i]) / (limit || 1)), [r, g, b] = values[i] < 0 ? [143, 58, 0] : [8, 74, 134];
+    return 0xff000000 | (mix(t, b) << 16) | (mix(t, g) << 8) | mix(t, r);
+  });
 }
 
 /** Float32 values of a bytes trait (a DataView with and without a kernel). */

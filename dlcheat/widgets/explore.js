@@ -16,7 +16,8 @@ export default {
     const first = [...model.get("choice")];
     const box = frame(el, model.get("title"));
     const stage = h("div", { class: "explore-stage", "aria-live": "polite" });
-    let stored = null;
+    const drawn = new Map();        // frames that were shown: their elements, to be shown again
+    let stored = null, shown = null;
     const views = controls.map((control, k) => {
       const move = (i) => { const at = [...model.get("choice")]; at[k] = i; go(at); };
       if (control.kind === "switch") {
@@ -41,7 +42,10 @@ export default {
       const html = stored ? stored.frames[stored.index[frameNumber(at, sizes)]]
         : String(current.at) === String(at) ? current.html : null;
       stage.classList.toggle("explore-waiting", html === null);
-      if (html !== null) stage.innerHTML = html;
+      if (html === null || html === shown) return;
+      if (!drawn.has(html)) drawn.set(html, [...document.createRange().createContextualFragment(html).childNodes]);
+      stage.replaceChildren(...drawn.get(html));
+      shown = html;
     }
     model.on("change:choice", draw);
     model.on("change:current", draw);

@@ -57,11 +57,20 @@ export function clampPoint(z, limit) {
   return Array.from(z, (v) => Math.round(Math.min(limit, Math.max(-limit, v)) * 100) / 100);
 }
 
+/** The point a share t of the way from code a to code b, on the map's grid. */
+export function walkPoint(a, b, t, limit) { return clampPoint(interpolate(a, b, t), limit); }
+
+/** Whether z stands on the walk at t, up to the grid. */
+export function onWalk(z, a, b, t, limit) {
+  const at = walkPoint(a, b, t, limit);
+  return Math.max(Math.abs(z[0] - at[0]), Math.abs(z[1] - at[1])) < 0.0101;
+}
+
 const FRAMES = [0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1];
 
 function render({ model, el, signal }) {
   const get = (key) => model.get(key);
-  const betas = get("betas"), sizes = get("sizes"), errors = get("errors"), kls = get("kls"), limits = get("limits");
+  const betas = get("betas"), sizes = get("sizes"), errors = get("errors"), kls = get("kls"), limit = get("limit");
   const labels = uint8(get("labels")), count = labels.length, pixels = sizes[sizes.length - 1], side = Math.round(Math.sqrt(pixels));
   const weights = new Int8Array(uint8(get("weights"))), biases = float32(get("biases")), codes = float32(get("codes"));
   const images = unpackNibbles(uint8(get("images")));
@@ -78,25 +87,33 @@ function render({ model, el, signal }) {
   const box = frame(el, get("title"));
   box.classList.add("lat");
   const base = h("canvas", { class: "lat-base", "aria-hidden": "true" });
-  const map = h("canvas", { class: "lat-map", role: "application",
-    "aria-label": "map of the latent space: drag, or use the arrow keys, to move z; shift makes bigger steps" });
+  // what moves is drawn as SVG above the canvas: only the little that changed is painted again
+  const walkLine = ["lat-halo", "lat-line"].map((c) => h("line", { class: c }));
+  const ends = ["A", "B"].map((label) => h("svg", { class: "lat-end" }, h("circle", { r: 10 }), h("text", { y: 4.5 }, label)));
+  const nearMark = h("svg", { class: "lat-near" }, ...["lat-halo", "lat-line"].map((c) => h("rect", { class: c, x: -8, y: -8, width: 16, height: 16 })));
+  const crossPath = "M-9,0a9,9 0 1,0 18,0a9,9 0 1,0 -18,0M-14,0H14M0,-14V14";
+  const cross = h("svg", { class: "lat-cross" }, ...["lat-halo", "lat-line"].map((c) => h("path", { class: c, d: crossPath })));
+  const map = h("div", { class: "lat-map", role: "application",
+    "aria-label": "map of the latent space: drag the cross, or use the arrow keys, to move z; shift makes bigger steps" },
+    h("svg", { "aria-hidden": "true" }, ...walkLine, ...ends, nearMark, cross));
   const picture = () => h("canvas", { width: side, height: side, role: "img" });
   const big = picture(), real = picture(), again = picture();
   const rows = ["latent", "pixel"].map(() => FRAMES.map(picture));
   const caption = { z: h("figcaption"), real: h("figcaption"), again: h("figcaption") };
 
-  const sliders = [0, 1].map((axis) => slider({ label: axis ? "z₂" : "z₁", min: -limits[which()], max: limits[which()], step: 0.01, value: state.z[axis],
+  const sliders = [0, 1].map((axis) => slider({ label: axis ? "z₂" : "z₁", min: -limit, max: limit, step: 0.01, value: state.z[axis],
     show: (v) => format(v, 2), onchange: (v) => { stop(); update({ z: axis ? [state.z[0], v] : [v, state.z[1]] }); } }));
   const betaSlider = slider({ label: "β", min: 0, max: betas.length - 1, value: which(), show: (i) => short(betas[i], 3),
-    onchange: (i) => { stop(); update({ beta: betas[i], z: clampPoint(state.z, limits[i]) }); } });
-  const ends = ["a", "b"].map((key) => choice({ label: key === "a" ? "From A" : "to B", value: state[key],
-    options: [...exemplar.map((i) => [i, `digit ${labels[i]}`]), [-1, "picked on the map"]],
-    onchange: (i) => { stop(); if (i >= 0) update({ [key]: i }); else syncControls(); } }));
-  const picks = ["a", "b"].map((key) => button(`Nearest → ${key.toUpperCase()}`, () => { stop(); update({ [key]: near.index }); },
-    { hint: `take the nearest test digit as ${key.toUpperCase()}` }));
-  const walk = slider({ label: "t", min: 0, max: 1, step: 0.01, value: state.t, show: (v) => format(v, 2), onchange: (t) => { stop(); go(t); } });
-  const play = button("Play", () => (timer ? stop() : start()), { pressed: false, primary: true, hint: "walk from A to B" });
-  const tiles = checkbox({ label: "show what is decoded everywhere", value: state.tiles, onchange: (v) => update({ tiles: v }) });
+    onchange: (i) => { stop(); rearrange({ beta: betas[i] }); } });
+  const menus = ["a", "b"].map((key) => choice({ label: key === "a" ? "From A" : "to B", value: state[key],
+    options: [...exemplar.map((i) => [i, `digit ${labels[i]}`]), [-1, "on the map"]],
+    onchange: (i) => { stop(); if (i >= 0) rearrange({ [key]: i }); else syncControls(); } }));
+  const picks = ["a", "b"].map((key) => button(`Nearest → ${key.toUpperCase()}`, () => { stop(); rearrange({ [key]: near.index }); },
+    { hint: `Nearest → ${key.toUpperCase()}: take the nearest test digit as ${key.toUpperCase()}` }));
+  const walking = () => onWalk(state.z, code(state.a), code(state.b), state.t, limit);
+  const walk = slider({ label: "t", min: 0, max: 1, step: 0.01, value: state.t, show: (v) => (walking() ? format(v, 2) : "–"), onchange: (t) => { stop(); go(t); } });
+  const play = button("Play", () => (timer ? stop() : start()), { pressed: false, primary: true, hint: "Play: walk from A to B" });
+  const tiles = checkbox({ label: "show decoded tiles", value: state.tiles, onchange: (v) => update({ tiles: v }) });
   const reset = button("Reset", () => { stop(); update(structuredClone(first)); });
   const text = summary();
   const cells = betas.map(() => ({ row: h("tr"), mark: h("td") }));
@@ -106,16 +123,16 @@ function render({ model, el, signal }) {
   box.append(
     h("div", { class: "dlw-row" }, betaSlider.el, tiles.el, reset),
     h("div", { class: "lat-main" },
-      h("div", { class: "lat-left" }, h("div", { class: "lat-stack" }, base, map), h("div", { class: "lat-z" }, sliders[0].el, sliders[1].el)),
+      h("div", { class: "lat-left" }, h("div", { class: "lat-stack" }, base, map), h("div", { class: "lat-play" }, play, walk.el)),
       h("div", { class: "lat-right" },
         h("div", { class: "lat-pictures" },
           h("figure", { class: "lat-big" }, big, caption.z),
           h("figure", {}, real, caption.real), h("figure", {}, again, caption.again)),
         h("table", { class: "lat-table" }, h("caption", {}, "means over the test digits"),
-          h("thead", {}, h("tr", {}, h("td"), h("th", { scope: "col" }, "β"), h("th", { scope: "col" }, "‖x − x′‖²"), h("th", { scope: "col" }, "KL in nats"))),
+          h("thead", {}, h("tr", {}, h("td"), h("th", { scope: "col" }, "β"), h("th", { scope: "col" }, "error (z = μ)"), h("th", { scope: "col" }, "KL in nats"))),
           h("tbody", {}, cells.map((c) => c.row))))),
-    h("div", { class: "dlw-row lat-walk" }, ends[0].el, picks[0], ends[1].el, picks[1]),
-    h("div", { class: "dlw-row" }, play, walk.el),
+    h("div", { class: "lat-z" }, sliders[0].el, sliders[1].el),
+    h("div", { class: "lat-walk" }, [0, 1].map((i) => h("div", {}, menus[i].el, picks[i]))),
     strip(rows[0], "straight in latent space"), strip(rows[1], "straight in pixel space"), text.el);
 
   let near = nearest(models[which()].codes, state.z), timer = null, drawn = {};
@@ -125,25 +142,37 @@ function render({ model, el, signal }) {
     model.save_changes();
     syncControls(); paint();
   }
-  function go(t) { update({ t, z: clampPoint(interpolate(code(state.a), code(state.b), t), limits[which()]) }); }
+  const walkAt = (t) => walkPoint(code(state.a), code(state.b), t, limit);
+  function go(t) { update({ t, z: walkAt(t) }); }
+  // another model or another end: a point on the walk stays on it, any other stays where it is
+  function rearrange(patch) {
+    const stays = !walking();
+    Object.assign(state, patch);
+    update(stays ? patch : { ...patch, z: walkAt(state.t) });
+  }
+  function playing(now) {
+    play.textContent = now ? "Pause" : "Play"; play.setAttribute("aria-pressed", String(now));
+    setAttribute(play, "aria-label", now ? "Pause the walk from A to B" : "Play: walk from A to B");
+  }
   function start() {
-    play.textContent = "Pause"; play.setAttribute("aria-pressed", "true");
-    go(state.t >= 1 ? 0 : state.t);
+    playing(true);
+    go(state.t >= 1 || !walking() ? 0 : state.t);
     timer = setInterval(() => { go(Math.min(1, Math.round(100 * state.t + 2) / 100)); if (state.t >= 1) stop(); }, 60);
   }
-  function stop() { if (timer) clearInterval(timer); timer = null; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); }
+  function stop() { if (timer) { clearInterval(timer); timer = null; playing(false); } }
   function syncControls() {
-    const limit = limits[which()];
-    sliders.forEach((s, i) => { s.setRange(-limit, limit); s.set(state.z[i]); });
-    betaSlider.set(which()); walk.set(state.t); tiles.input.checked = state.tiles;
-    ends.forEach((e, i) => { const v = i ? state.b : state.a; e.set(exemplar.includes(v) ? v : -1); });
+    sliders.forEach((s, i) => { if (s.value !== state.z[i]) s.set(state.z[i]); });
+    if (betaSlider.value !== which()) betaSlider.set(which());
+    walk.set(state.t);
+    if (!walking()) walk.input.setAttribute("aria-valuetext", "z is not on the walk");
+    if (tiles.input.checked !== state.tiles) tiles.set(state.tiles);
+    menus.forEach((e, i) => { const v = i ? state.b : state.a, shown = exemplar.includes(v) ? v : -1; if (e.value !== shown) e.set(shown); });
   }
-  // the two layers of the map: points that stay, and marks that move
-  // (the size and the colours are read when they change, not at every move: reading them costs a layout)
+  // the base of the map: its size and colours are read when they change, not at every move
   let width = 320, colors = {};
   const css = (key) => getComputedStyle(box).getPropertyValue(key).trim();
   function readTheme() {
-    colors = { ink: css("color"), ground: css("background-color"), mark: css("--lat-mark"), muted: css("--lat-muted"), rule: css("--lat-rule"),
+    colors = { ink: css("color"), ground: css("background-color"), muted: css("--lat-muted"), rule: css("--lat-rule"),
       digits: Array.from({ length: 10 }, (_, digit) => css(`--lat-${digit}`)) };
   }
   // a grey image: as drawGray of common.js does, with the pixels kept between two moves
@@ -157,19 +186,20 @@ function render({ model, el, signal }) {
     for (let i = 0; i < pixels; i++) words[i] = 0xff000000 | (Math.round(255 * Math.min(1, Math.max(0, values[i]))) * 0x010101);
     context.putImageData(data, 0, 0);
   }
-  const place = (z, width) => { const limit = limits[which()]; return [(z[0] / limit + 1) * width / 2, (1 - z[1] / limit) * width / 2]; };
+  const place = (z, width) => [(z[0] / limit + 1) * width / 2, (1 - z[1] / limit) * width / 2];
   function sheet(canvas) {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
-    if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = canvas.width; }
+    const size = Math.round(width * ratio);
+    if (canvas.width !== size || canvas.height !== size) { canvas.width = size; canvas.height = size; }
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0); context.clearRect(0, 0, width, width);
     return context;
   }
   function drawBase() {
-    const c = sheet(base), limit = limits[which()], { ink, ground, muted, rule } = colors;
-    if (state.tiles) drawTiles(c, width, limit);
+    const c = sheet(base), { ink, ground, muted, rule } = colors;
+    if (state.tiles) drawTiles(c, width);
     c.strokeStyle = rule; c.lineWidth = 1;
-    const step = limit > 6 ? 4 : limit > 3 ? 2 : 1, unit = width / 2 / limit;
+    const step = limit > 10 ? 4 : limit > 3 ? 2 : 1, unit = width / 2 / limit;
     c.beginPath(); c.moveTo(0, width / 2); c.lineTo(width, width / 2); c.moveTo(width / 2, 0); c.lineTo(width / 2, width); c.stroke();
     c.setLineDash([4, 4]); c.strokeStyle = muted;
     for (const radius of [1, 2]) { c.beginPath(); c.arc(width / 2, width / 2, radius * unit, 0, 2 * Math.PI); c.stroke(); }
@@ -178,7 +208,8 @@ function render({ model, el, signal }) {
     if (!state.tiles) {
       c.font = "bold 12px sans-serif";
       const points = models[which()].codes;
-      for (let i = 0; i < count; i++) { c.fillStyle = colors.digits[labels[i]]; c.fillText(String(labels[i]), ...place([points[2 * i], points[2 * i + 1]], width)); }
+      const inside = (v) => Math.min(width - 7, Math.max(7, v));       // what lies outside stands at the edge
+      for (let i = 0; i < count; i++) { c.fillStyle = colors.digits[labels[i]]; c.fillText(String(labels[i]), ...place([points[2 * i], points[2 * i + 1]], width).map(inside)); }
     }
     c.font = "12px sans-serif"; c.lineWidth = 4; c.strokeStyle = ground; c.fillStyle = ink;
     const write = (label, x, y) => { c.strokeText(label, x, y); c.fillText(label, x, y); };
@@ -190,7 +221,7 @@ function render({ model, el, signal }) {
     }
     write("z₁", width - 12, width - 9); write("z₂", 12, 10);
   }
-  function drawTiles(c, width, limit) {
+  function drawTiles(c, width) {
     const n = 13, size = width / n, tile = h("canvas", { width: side, height: side }), layers = models[which()].layers;
     c.imageSmoothingEnabled = false;
     for (let row = 0; row < n; row++) for (let column = 0; column < n; column++) {
@@ -199,21 +230,12 @@ function render({ model, el, signal }) {
     }
     sheets.delete(tile);
   }
-  function drawMarks() {
-    const c = sheet(map), { mark, ground, ink } = colors;
-    const pen = (color, thick) => { c.strokeStyle = color; c.lineWidth = thick; c.stroke(); };
-    const [ax, ay] = place(code(state.a), width), [bx, by] = place(code(state.b), width);
-    c.beginPath(); c.moveTo(ax, ay); c.lineTo(bx, by); pen(ground, 5); pen(ink, 2);
-    c.textAlign = "center"; c.textBaseline = "middle"; c.font = "bold 13px sans-serif";
-    for (const [label, x, y] of [["A", ax, ay], ["B", bx, by]]) {
-      c.beginPath(); c.arc(x, y, 10, 0, 2 * Math.PI); c.fillStyle = ink; c.fill(); pen(ground, 2);
-      c.fillStyle = ground; c.fillText(label, x, y + 0.5);
-    }
-    const [nx, ny] = place(code(near.index), width);
-    c.beginPath(); c.rect(nx - 8, ny - 8, 16, 16); pen(ground, 4); pen(ink, 2);
-    const [x, y] = place(state.z, width);
-    c.beginPath(); c.arc(x, y, 9, 0, 2 * Math.PI); c.moveTo(x - 14, y); c.lineTo(x + 14, y); c.moveTo(x, y - 14); c.lineTo(x, y + 14);
-    pen(ground, 6); pen(mark, 3);
+  const percent = (z) => [`${50 + (50 * z[0]) / limit}%`, `${50 - (50 * z[1]) / limit}%`];
+  function put(mark, z) { const [x, y] = percent(z); mark.setAttribute("x", x); mark.setAttribute("y", y); }
+  function drawWalk() {
+    const [a, b] = [code(state.a), code(state.b)], [x1, y1] = percent(a), [x2, y2] = percent(b);
+    for (const line of walkLine) for (const [key, v] of Object.entries({ x1, y1, x2, y2 })) line.setAttribute(key, v);
+    put(ends[0], a); put(ends[1], b);
   }
   function draw() {
     const m = which(), layers = models[m].layers, z = state.z;
@@ -222,20 +244,22 @@ function render({ model, el, signal }) {
     near = nearest(models[m].codes, z);
     const baseKey = `${m} ${state.tiles} ${width}`, stripKey = `${m} ${state.a} ${state.b}`, nearKey = `${m} ${near.index}`;
     if (drawn.base !== baseKey) { drawn.base = baseKey; drawBase(); }
-    drawMarks();
+    put(cross, z);
     shade(big, pixelsNow);
     caption.z.textContent = `decoded at z = (${format(z[0], 2)}, ${format(z[1], 2)})`;
     big.setAttribute("aria-label", `the decoder's image at z = (${format(z[0], 2)}, ${format(z[1], 2)})`);
     if (drawn.near !== nearKey) {
       drawn.near = nearKey;
+      put(nearMark, code(near.index));
       const x = image(near.index), x2 = decode(layers, code(near.index));
       drawn.error = squaredError(x, x2);
       shade(real, x); shade(again, x2);
       real.setAttribute("aria-label", name(near.index)); again.setAttribute("aria-label", `its reconstruction at β = ${short(state.beta, 3)}`);
-      caption.real.textContent = `nearest: ${name(near.index)}`; caption.again.textContent = `reconstructed, error ${format(drawn.error, 1)}`;
+      caption.real.textContent = `nearest: ${name(near.index)}`; caption.again.textContent = `rebuilt, error ${format(drawn.error, 1)}`;
     }
     if (drawn.strip !== stripKey) {
       drawn.strip = stripKey;
+      drawWalk();
       FRAMES.forEach((t, i) => {
         shade(rows[0][i], decode(layers, interpolate(code(state.a), code(state.b), t)));
         shade(rows[1][i], interpolate(image(state.a), image(state.b), t));
@@ -244,17 +268,36 @@ function render({ model, el, signal }) {
     }
     if (drawn.model !== m) {
       drawn.model = m;
+      const far = Array.from({ length: count }, (_, i) => Math.max(...code(i, m).map(Math.abs)) > limit).filter(Boolean).length;
+      drawn.outside = far ? ` ${far} of ${count} digits lie outside the map and stand at its edge.` : "";
       cells.forEach(({ row, mark }, i) => { row.classList.toggle("lat-now", i === m); mark.textContent = i === m ? "▶" : ""; setAttribute(row, "aria-current", i === m ? "true" : null); });
     }
-    text.say(`At β = ${short(state.beta, 3)} and z = (${format(z[0], 2)}, ${format(z[1], 2)}), the nearest test digit is ${name(near.index)}, ${format(near.distance, 2)} away; its reconstruction error is ${format(drawn.error, 1)}. The walk leads from ${name(state.a)}, to ${name(state.b)}.`);
+    text.say(`At β = ${short(state.beta, 3)} and z = (${format(z[0], 2)}, ${format(z[1], 2)}), the nearest test digit is ${name(near.index)}, ${format(near.distance, 2)} away; its reconstruction error is ${format(drawn.error, 1)}. The walk leads from ${name(state.a)}, to ${name(state.b)}.${drawn.outside}`);
   }
   const paint = onPaint(draw);
   draggable(map, { step: 0.01, bigStep: 0.05,
-    move: (dx, dy) => { stop(); const limit = limits[which()]; update({ z: clampPoint([state.z[0] + 2 * dx * limit, state.z[1] - 2 * dy * limit], limit) }); },
-    place: (x, y) => { stop(); const limit = limits[which()]; update({ z: clampPoint([(2 * x - 1) * limit, (1 - 2 * y) * limit], limit) }); } });
+    move: (dx, dy) => { stop(); update({ z: clampPoint([state.z[0] + 2 * dx * limit, state.z[1] - 2 * dy * limit], limit) }); } });
+  // A mouse or pen takes the cross at once. A finger scrolls the page, unless it starts on the cross; a tap sends the cross there.
+  let grabbed = null, tapped = null;
+  const under = ({ clientX, clientY }) => { const r = map.getBoundingClientRect(); return [(2 * (clientX - r.left) / r.width - 1) * limit, (1 - 2 * (clientY - r.top) / r.height) * limit]; };
+  const onCross = (event) => { const [x, y] = under(event); return Math.hypot(x - state.z[0], y - state.z[1]) * width / (2 * limit) <= 28; };
+  const drag = (event) => { stop(); update({ z: clampPoint(under(event), limit) }); };
+  map.addEventListener("touchstart", (event) => { if (event.touches.length === 1 && onCross(event.touches[0])) event.preventDefault(); }, { passive: false });
+  map.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch" && !onCross(event)) { tapped = { id: event.pointerId, x: event.clientX, y: event.clientY }; return; }
+    grabbed = event.pointerId; map.setPointerCapture(grabbed); map.focus({ preventScroll: true }); drag(event); event.preventDefault();
+  });
+  map.addEventListener("pointermove", (event) => { if (event.pointerId === grabbed) drag(event); });
+  map.addEventListener("pointerup", (event) => {
+    if (tapped?.id === event.pointerId && Math.hypot(event.clientX - tapped.x, event.clientY - tapped.y) < 10) drag(event);
+    grabbed = tapped = null;
+  });
+  map.addEventListener("pointercancel", () => { grabbed = tapped = null; });
   for (const key of KEYS) model.on(`change:${key}`, () => {
     const value = get(key);
     if (JSON.stringify(value) === JSON.stringify(state[key])) return;
+    // t set by Python alone moves the point; set together with z it only says where on the walk that is
+    if (key === "t" && JSON.stringify(get("z")) === JSON.stringify(state.z)) { stop(); go(value); return; }
     state[key] = key === "z" ? [...value] : value;
     syncControls(); paint();
   });

@@ -27,7 +27,8 @@ class LatentExplorer(BookWidget, front="latent"):
         labels: Their classes 0 … 9, shape (N,).
         shown: How many of them lie on the map; the first ones.
         beta: The model that is shown first; None takes the middle one.
-        **state: Initial values of ``z``, ``a``, ``b``, ``t``, ``tiles`` and ``title``.
+        **state: Initial values of ``z``, ``a``, ``b``, ``t``, ``tiles`` and ``title``;
+            without ``z`` the point starts on the walk from a to b, at ``t``.
 
     Raises:
         ValueError: If the models differ in size, or their latent space is not a plane.
@@ -48,7 +49,8 @@ class LatentExplorer(BookWidget, front="latent"):
     images = traitlets.Bytes().tag(sync=True)
     errors = traitlets.List(traitlets.Float()).tag(sync=True)
     kls = traitlets.List(traitlets.Float()).tag(sync=True)
-    limits = traitlets.List(traitlets.Float()).tag(sync=True)
+    #: The map shows −limit … limit on both axes for every beta; few codes lie outside.
+    limit = traitlets.Float().tag(sync=True)
     #: The model that is shown: one of ``betas``.
     beta = traitlets.Float().tag(sync=True)
     #: The reader's latent point.
@@ -56,7 +58,7 @@ class LatentExplorer(BookWidget, front="latent"):
     #: Numbers of the two digits between which the walk leads.
     a = traitlets.Int(0).tag(sync=True)
     b = traitlets.Int(1).tag(sync=True)
-    #: Share of the walk, 0 … 1.
+    #: Share of the walk, 0 … 1; it holds while ``z`` stands on the walk.
     t = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
     #: Whether the map shows decoded tiles instead of the digits' codes.
     tiles = traitlets.Bool(False).tag(sync=True)
@@ -79,9 +81,13 @@ class LatentExplorer(BookWidget, front="latent"):
         packed = [[pack_int8(layer.weight) for layer in layers[key]] for key in betas]
         with torch.no_grad():
             codes, errors, kls = zip(*(self._measure(models[key], x) for key in betas))
-        limits = [float(max(2.5, math.ceil(2.1 * c[:shown].abs().max()) / 2)) for c in codes]
-        given = {"a": 0, "b": min(1, len(x[:shown]) - 1), "z": [0.0, 0.0],
-                 "title": "latent explorer"}
+        reach = max(c[:shown].abs().quantile(0.99).item() for c in codes)
+        limit = max(2.5, math.ceil(2 * reach) / 2)
+        beta = float(betas[len(betas) // 2] if beta is None else beta)
+        state = {"a": 0, "b": min(1, len(x[:shown]) - 1), "t": 0.0,
+                 "title": "latent explorer", **state}
+        if "z" not in state and beta in betas:
+            state["z"] = _on_walk(codes[betas.index(beta)][:shown], **state)
         super().__init__(
             betas=[float(key) for key in betas], sizes=sizes,
             weights=b"".join(data for model in packed for data, _ in model),
@@ -89,8 +95,8 @@ class LatentExplorer(BookWidget, front="latent"):
             biases=b"".join(pack_float32(layer.bias) for key in betas for layer in layers[key]),
             codes=b"".join(pack_float32(c[:shown]) for c in codes),
             labels=bytes(labels[:shown].tolist()), images=_pack_nibbles(x[:shown]),
-            errors=errors, kls=kls, limits=limits,
-            beta=float(betas[len(betas) // 2] if beta is None else beta), **{**given, **state})
+            errors=errors, kls=kls, limit=limit, beta=beta,
+            **{"z": [0.0, 0.0], **state})
 
     @staticmethod
     def _measure(model: VAE, x: Tensor) -> tuple[Tensor, float, float]:
@@ -166,6 +172,13 @@ def _dense_layers(model: VAE) -> list[nn.Linear]:
 
 def _sizes(layers: list[nn.Linear]) -> list[int]:
     return [layers[0].in_features, *(layer.out_features for layer in layers)]
+
+
+def _on_walk(codes: Tensor, a: int, b: int, t: float, **_: object) -> list[float]:
+    """Return the point a share t of the way from code a to code b, on the map's grid of 1/100."""
+    valid = all(isinstance(i, int) and 0 <= i < len(codes) for i in (a, b))
+    ends = (codes[a].tolist(), codes[b].tolist()) if valid else ([0.0, 0.0], [0.0, 0.0])
+    return [round((1 - t) * u + t * v, 2) for u, v in zip(*ends)]
 
 
 def _pack_nibbles(x: Tensor) -> bytes:

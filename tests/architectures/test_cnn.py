@@ -90,7 +90,7 @@ def test_ties_go_to_the_first_as_in_torch():
 
 @pytest.mark.parametrize(("image", "change", "message"), [
     (torch.ones(4), {}, r"image of shape \(H, W\), received a float32 tensor of shape \(4,\)"),
-    (torch.ones(4, 4, dtype=torch.int64), {}, "a floating-point tensor, received a int64"),
+    (torch.ones(4, 4, dtype=torch.int64), {}, "a floating-point tensor, received an int64"),
     (torch.ones(4, 4), {}, r"the input's type torch.float32, received a float64"),
     (torch.ones(1, 1).double(), {}, "spans at most the 1 cells .* received one that spans 2"),
     (torch.ones(2, 2).double(), {}, "spans at most the 1 cells .* received one that spans 2"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gzip
 import http.server
 import os
 import statistics
@@ -25,9 +27,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
+@functools.cache
+def compressed(path: Path, changed: int) -> bytes:
+    return gzip.compress(path.read_bytes(), 6)
+
+
+class Pages(http.server.SimpleHTTPRequestHandler):
+    """A static server as the book's readers meet it: connections stay open, texts are gzipped."""
+
+    protocol_version = "HTTP/1.1"
+
     def log_message(self, *_: object) -> None:
         pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in {".html", ".js", ".css", ".svg"} or not path.is_file():
+            super().do_GET()
+            return
+        body = compressed(path, path.stat().st_mtime_ns)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextlib.contextmanager
+def serving(handler: type[Pages]) -> Iterator[str]:
+    """Serve the built book; give the address."""
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(handler, directory=str(HTML)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +71,8 @@ def site() -> Iterator[str]:
     """The address of a server of the built book."""
     if not (HTML / "index.html").exists():
         pytest.fail(f"expected the built book in {HTML}: run make book first")
-    handler = functools.partial(QuietHandler, directory=str(HTML))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
+    with serving(Pages) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +115,9 @@ class Watch:
         page.on("pageerror", lambda e: self.faults.append(f"error: {e}"))
         page.on("response", lambda r: self.faults.append(f"{r.status}: {r.url}")
                 if r.status >= 400 else None)
-        page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url}"))
+        # what a page that is left no longer waits for is aborted: no fault
+        page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url}")
+                if r.failure != "net::ERR_ABORTED" else None)
         return page
 
 
@@ -122,7 +157,8 @@ def open_chapter(disk: str) -> Callable[..., None]:
     def go(page: Page, name: str, from_disk: bool = False) -> None:
         path = f"{name}.html"
         page.goto(f"{disk}/{path}" if from_disk else f"/{path}")
-        page.locator(".dlw").first.wait_for()
+        page.locator(".dlw").first.wait_for(state="attached")
+        page.locator(".dlw").first.scroll_into_view_if_needed()
 
     return go
 

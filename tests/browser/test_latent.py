@@ -65,6 +65,11 @@ def point(explorer):
             for name in ("z₁", "z₂")]
 
 
+def walked(explorer):
+    """What the widget says of t."""
+    return explorer.locator(".lat-play output").inner_text()
+
+
 def codes(python):
     packed = np.frombuffer(python.codes, "<f4").reshape(len(python.betas), -1, 2)
     return packed[python.betas.index(python.beta)].astype(float)
@@ -140,6 +145,21 @@ def test_small_steps(page, js):
     assert module.call("squaredError", [[[1, 2], [0, 0]]]) == [5]
 
 
+def test_the_walk_equals_python(page, js):
+    module = js(page, "latent")
+    generator = np.random.default_rng(1)
+    ends = generator.normal(0, 2, (300, 2, 2)).round(4)
+    shares = generator.uniform(0, 1, 300).round(2)
+    got = module.call("walkPoint", [[a.tolist(), b.tolist(), float(t), 3.5]
+                                    for (a, b), t in zip(ends, shares)])
+    expected = np.clip((1 - shares[:, None]) * ends[:, 0] + shares[:, None] * ends[:, 1], -3.5, 3.5)
+    np.testing.assert_allclose(got, expected, atol=0.00501)
+    calls = [[z, a.tolist(), b.tolist(), float(t), 3.5] for z, (a, b), t in zip(got, ends, shares)]
+    assert all(module.call("onWalk", calls))
+    moved = [[[z[0] + 0.05, z[1]], *rest] for z, *rest in calls]
+    assert not any(module.call("onWalk", moved))
+
+
 def test_weights_are_small_and_the_map_is_full(python):
     assert len(python.betas) >= 4
     assert len(gzip.compress(base64.b64encode(python.weights + python.biases))) < 300_000
@@ -149,6 +169,8 @@ def test_weights_are_small_and_the_map_is_full(python):
 
 def test_first_state_and_the_table(page, explorer, python):
     expect_dlcheats_images(page, explorer, python)
+    assert point(explorer) == pytest.approx(codes(python)[python.a].tolist(), abs=0.0051)   # at A
+    assert walked(explorer) == "0.00"
     rows = explorer.locator(".lat-table tbody tr")
     for i, beta in enumerate(python.betas):
         np.testing.assert_allclose(numbers(rows.nth(i).inner_text()),
@@ -159,8 +181,12 @@ def test_first_state_and_the_table(page, explorer, python):
 @pytest.mark.parametrize("index", range(4))
 def test_every_beta(page, explorer, python, index):
     slider = explorer.get_by_role("slider", name="β")
+    explorer.get_by_role("slider", name="t", exact=True).fill("0.4")
     slider.fill(str(index))
     expect_dlcheats_images(page, explorer, python)
+    start, end = codes(python)[[python.a, python.b]]                # a point on the walk stays on it
+    assert point(explorer) == pytest.approx((0.6 * start + 0.4 * end).tolist(), abs=0.0051)
+    assert walked(explorer) == "0.40"
     assert explorer.locator("tr[aria-current=true]").count() == 1
     assert explorer.locator(".lat-table tbody tr").nth(index).get_attribute("aria-current") == "true"
 
@@ -168,7 +194,7 @@ def test_every_beta(page, explorer, python, index):
 def test_the_keyboard_alone(page, explorer, python):
     map_ = explorer.get_by_role("application")
     map_.focus()
-    limit = python.limits[python.betas.index(python.beta)]
+    limit = python.limit
     for key, (axis, sign) in ARROWS.items():
         for modifier, step in (("", 0.02), ("Shift+", 0.1)):
             before = point(explorer)
@@ -184,7 +210,7 @@ def test_the_keyboard_alone(page, explorer, python):
 
 def test_the_pointer(page, explorer, python):
     box = explorer.locator(".lat-map").bounding_box()
-    limit = python.limits[python.betas.index(python.beta)]
+    limit = python.limit
 
     def at(u, v):
         return box["x"] + u * box["width"], box["y"] + v * box["height"]
@@ -205,8 +231,9 @@ def test_the_pointer(page, explorer, python):
 
 def test_clicking_a_digit_shows_it(page, explorer, python):
     code = codes(python)
-    lonely = int(np.linalg.norm(code, axis=1).argmax())
-    limit = python.limits[python.betas.index(python.beta)]
+    limit = python.limit
+    inside = np.abs(code).max(1) < limit
+    lonely = int((np.linalg.norm(code, axis=1) * inside).argmax())
     box = explorer.locator(".lat-map").bounding_box()
     page.mouse.click(box["x"] + (code[lonely, 0] / limit + 1) / 2 * box["width"],
                      box["y"] + (1 - code[lonely, 1] / limit) / 2 * box["height"])
@@ -220,6 +247,29 @@ def test_sliders_move_z(page, explorer, python):
         explorer.get_by_role("slider", name=name, exact=True).fill(value)
     assert point(explorer) == [-1.23, 0.77]
     expect_dlcheats_images(page, explorer, python)
+
+
+def test_t_is_shown_only_on_the_walk(page, explorer):
+    slider = explorer.get_by_role("slider", name="t", exact=True)
+    slider.fill("0.3")
+    assert walked(explorer) == "0.30"
+    explorer.get_by_role("slider", name="z₁", exact=True).fill("-2")
+    assert walked(explorer) == "–"
+    assert slider.get_attribute("aria-valuetext") == "z is not on the walk"
+    explorer.get_by_role("slider", name="β").fill("0")
+    assert point(explorer)[0] == -2 and walked(explorer) == "–"      # and z stays where it was put
+    slider.fill("0.31")
+    assert walked(explorer) == "0.31"
+
+
+def test_names_begin_with_the_visible_text(page, explorer):
+    for button in explorer.get_by_role("button").all():
+        name = button.get_attribute("aria-label") or button.inner_text()
+        assert name.startswith(button.inner_text())
+    play = explorer.locator(".lat-play button")
+    play.click()
+    assert play.inner_text() == "Pause"
+    assert play.get_attribute("aria-label").startswith("Pause")
 
 
 def test_the_walk_between_two_digits(page, explorer, python):
@@ -246,18 +296,18 @@ def test_the_nearest_digit_can_become_an_end(page, explorer, python):
     explorer.get_by_role("button", name="take the nearest test digit as B").click()
     settle(page)
     said = explorer.locator(".dlw-summary").inner_text()
-    assert said.endswith(f" {python.labels[near]}, test digit {near}.")
+    assert f", to a {python.labels[near]}, test digit {near}." in said.replace("to an ", "to a ")
 
 
 def test_play_runs_to_the_end_and_reset_restores_everything(page, explorer):
     page.wait_for_timeout(700)                      # the line for screen readers comes later
     before, images = explorer.inner_text(), greys(page, ".lat canvas:not(.lat-map, .lat-base)")
     explorer.get_by_role("slider", name="β").fill("0")
-    explorer.get_by_label("show what is decoded everywhere").check()
+    explorer.get_by_label("show decoded tiles").check()
     explorer.get_by_role("slider", name="t", exact=True).fill("0.9")
     explorer.get_by_role("button", name="walk from A to B").click()
     page.wait_for_function(
-        "[...document.querySelectorAll('.lat input[type=range]')].at(-1).value === '1'")
+        "document.querySelector('.lat-play input').value === '1'")
     explorer.get_by_role("button", name="Reset").click()
     page.wait_for_timeout(700)
     assert explorer.inner_text() == before
@@ -294,6 +344,35 @@ def test_on_a_phone(phone, open_chapter):
     widget.locator(".lat-map").tap(position={"x": 30, "y": 30})
     settle(phone)
     assert point(widget) != before
+    bottom = widget.locator(".lat-map").bounding_box()
+    bottom = bottom["y"] + bottom["height"]
+    for part in (".lat-play button", ".lat-big"):
+        assert widget.locator(part).bounding_box()["y"] - bottom < 120
+
+
+def test_a_finger_scrolls_the_page_unless_it_takes_the_cross(phone, open_chapter):
+    open_chapter(phone, CHAPTER)
+    widget = phone.locator(".lat")
+    widget.locator(".lat-play").scroll_into_view_if_needed()
+    session = phone.context.new_cdp_session(phone)
+
+    def swipe(x, y, dx, dy):
+        touches = [{"type": "touchStart", "touchPoints": [{"x": x, "y": y}]},
+                   *({"type": "touchMove", "touchPoints": [{"x": x + dx * i / 10, "y": y + dy * i / 10}]}
+                     for i in range(1, 11)), {"type": "touchEnd", "touchPoints": []}]
+        for touch in touches:
+            session.send("Input.dispatchTouchEvent", touch)
+            phone.wait_for_timeout(16)
+        phone.wait_for_timeout(500)
+
+    before, top = point(widget), phone.evaluate("scrollY")
+    box = widget.locator(".lat-map").bounding_box()
+    swipe(box["x"] + 20, box["y"] + box["height"] - 20, 0, -60)
+    assert point(widget) == before and phone.evaluate("scrollY") > top + 20
+    top = phone.evaluate("scrollY")
+    cross = widget.locator(".lat-cross .lat-line").bounding_box()
+    swipe(cross["x"] + cross["width"] / 2, cross["y"] + cross["height"] / 2, -40, 40)
+    assert point(widget) != before and phone.evaluate("scrollY") == top
 
 
 def test_from_the_disk(page, open_chapter):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, Route
 
-from tests.browser.conftest import HTML
+from dlcheat.sphinx.live_widgets import VIEW_TAG
+from tests.browser.conftest import HTML, Pages, serving
 from tests.conftest import BOOK
 from tests.test_book import title, toc
 
@@ -20,6 +24,8 @@ every_page = pytest.mark.parametrize("name", PAGES)
 every_widget_page = pytest.mark.parametrize(
     "name", [n for n in toc() if (BOOK / f"{n}.ipynb").exists()])
 
+#: Lay out the sections off the screen too: what is examined must be there.
+EVERY_SECTION = "section { content-visibility: visible !important; }"
 #: Faults of the theme that stay, each with its reason. (axe rule, a part of the element's HTML)
 THEME_FAULTS: list[tuple[str, str]] = []
 
@@ -47,6 +53,7 @@ def test_axe_finds_nothing_serious(watch_pages: Callable[..., Page], name: str, 
     page.goto(f"/{name}.html")
     page.wait_for_load_state("load")
     assert page.evaluate("document.documentElement.dataset.theme") == theme
+    page.add_style_tag(content=EVERY_SECTION)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.wait_for_timeout(300)
     found = [f"{v['id']}: {node['html'][:160]}" for v in Axe().run(page).response["violations"]
@@ -60,7 +67,8 @@ def test_a_phone_shows_the_page_without_sideways_scrolling(phone: Page, name: st
     phone.goto(f"/{name}.html")
     phone.wait_for_load_state("load")
     phone.wait_for_timeout(200)
-    assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    phone.add_style_tag(content=EVERY_SECTION)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
     small = phone.evaluate(
         """[...document.querySelectorAll('.dlw :is(button, select, input)')]
            .filter(e => e.offsetParent && e.type !== 'checkbox')
@@ -104,6 +112,52 @@ new MutationObserver((_, observer) => {
 """
 
 
+@every_widget_page
+def test_a_widget_is_there_before_its_page_has_arrived(browser: Browser, name: str) -> None:
+    rest = threading.Event()
+
+    class Halting(Pages):
+        """Sends a page up to its first widget, and the rest when the test says so."""
+
+        def do_GET(self) -> None:
+            if not self.path.endswith(".html"):
+                super().do_GET()
+                return
+            body = Path(self.translate_path(self.path)).read_bytes()
+            cut = body.index(b"<p", body.index(VIEW_TAG.encode()))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[:cut])
+            rest.wait(30)
+            self.wfile.write(body[cut:])
+
+    with serving(Halting) as address, browser.new_context(base_url=address) as context:
+        page = context.new_page()
+        page.goto(f"/{name}.html", wait_until="commit")
+        try:
+            page.locator(".dlw").first.wait_for(state="attached", timeout=15_000)
+            assert page.evaluate("document.readyState") == "loading"
+        finally:
+            rest.set()
+        page.wait_for_load_state("load")
+        views = page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
+        assert page.locator(".dlw").count() == views
+
+
+@every_widget_page
+def test_a_box_that_scrolls_can_be_reached_by_keyboard(phone: Page, name: str) -> None:
+    phone.goto(f"/{name}.html")
+    phone.add_style_tag(content=EVERY_SECTION)
+    phone.wait_for_timeout(300)
+    wrong = phone.evaluate(
+        """[...document.querySelectorAll('.bd-article pre, .math-display')]
+           .filter(box => (box.scrollWidth > box.clientWidth) !== (box.getAttribute('tabindex') === '0'))
+           .map(box => box.textContent.slice(0, 60))""")
+    assert wrong == []
+
+
 @every_page
 def test_page_is_light(page: Page, name: str) -> None:
     sizes: dict[str, int] = {}
@@ -112,6 +166,46 @@ def test_page_is_light(page: Page, name: str) -> None:
     page.goto(f"/{name}.html")
     page.wait_for_load_state("networkidle")
     assert sum(sizes.values()) < 1_200_000, sorted(sizes.items(), key=lambda s: -s[1])[:5]
+
+
+@pytest.mark.parametrize("name", ["07-architectures/03-convolution/cnn", "cheatsheet", "search"])
+def test_a_style_sheet_without_unused_rules_looks_the_same(
+        watch_pages: Callable[..., Page], name: str) -> None:
+    look = """() => { const all = [...document.querySelectorAll('body *')].filter(e => !e.closest('.dlw'));
+      return all.map(e => { const s = getComputedStyle(e);
+        return [e.tagName, e.className, s.display, s.color, s.backgroundColor, s.font, s.margin, s.padding,
+                s.border, s.width, s.position].join('|'); }); }"""
+    looks = []
+    for sheets in ("cut", "whole"):
+        page = watch_pages(viewport={"width": 1280, "height": 900})
+        if sheets == "whole":
+            page.route("**/*.css*", whole_sheet)
+        page.goto(f"/{name}.html")
+        page.wait_for_load_state("load")
+        page.add_style_tag(content=EVERY_SECTION)
+        page.wait_for_timeout(500)
+        looks.append(page.evaluate(look))
+    changed = [pair for pair in zip(*looks, strict=True) if pair[0] != pair[1]]
+    assert not changed, changed[:3]
+
+
+def whole_sheet(route: Route) -> None:
+    """Answer with the style sheet as its package has it."""
+    name = Path(urlparse(route.request.url).path).name
+    places = [Path(importlib.import_module(package).__file__).parent
+              for package in ("pydata_sphinx_theme", "sphinx_book_theme", "sphinx_design")]
+    found = [f for place in places for f in place.rglob(name)]
+    if found:
+        route.fulfill(path=found[0], content_type="text/css")
+    else:
+        route.fallback()
+
+
+def test_pages_carry_no_element_or_rule_that_nobody_sees() -> None:
+    for name in (n for n in toc() if (BOOK / f"{n}.ipynb").exists()):
+        assert '<span class="n">' not in (HTML / f"{name}.html").read_text(encoding="utf-8")
+    theme = (HTML / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    assert ".fa-accessible-icon" not in theme and ".fa-solid" in theme
 
 
 def test_cards_stand_on_one_page_in_order_with_links_back(page: Page) -> None:

@@ -171,7 +171,7 @@ def test_routing_without_its_iterations_is_a_mean():
 
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: squash([1.0]), r"expected input to be a floating-point tensor, received list"),
-    (lambda: squash(torch.zeros(2, dtype=torch.int64)), r"received a int64 tensor of shape \(2,\)"),
+    (lambda: squash(torch.zeros(2, dtype=torch.int64)), r"received an int64 tensor of shape \(2,\)"),
     (lambda: squash(torch.zeros(0, 3)), r"expected input to have at least one element"),
     (lambda: squash(torch.zeros(2, 3), 2), r"expected dim of a tensor with 2 dimensions, received"),
     (lambda: dynamic_routing(torch.zeros(2, 3)), r"expected predictions of shape \(…, I, J, D\)"),

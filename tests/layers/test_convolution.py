@@ -252,14 +252,14 @@ def test_modules_in_float64():
 X, W = torch.zeros(2, 4, 5, 5), torch.zeros(6, 4, 3, 3)
 BAD = [
     (dict(input=X[0]), r"input of shape \(N, C, H, W\), received .*\(4, 5, 5\)"),
-    (dict(input=X.long()), "input to be a floating-point tensor, received a int64"),
+    (dict(input=X.long()), "input to be a floating-point tensor, received an int64"),
     (dict(input=X[:0]), r"input to have at least one element, received .*\(0, 4, 5, 5\)"),
     (dict(input=X.numpy()), "input to be a floating-point tensor, received ndarray"),
     (dict(weight=W[0]), r"weight of four dimensions .*received .*\(4, 3, 3\)"),
     (dict(weight=W.double()), "weight of the input's type torch.float32, received a float64"),
     (dict(bias=torch.zeros(5)), r"bias of shape \(6,\), .*received .*\(5,\)"),
     (dict(bias=torch.zeros(1)), r"bias of shape \(6,\), .*received .*\(1,\)"),
-    (dict(bias=torch.zeros(6).long()), "bias to be a floating-point tensor, received a int64"),
+    (dict(bias=torch.zeros(6).long()), "bias to be a floating-point tensor, received an int64"),
     (dict(groups=3), "groups to divide the 4 input channels, received int 3"),
     (dict(groups=0), "groups to be an integer of at least 1, received int 0"),
     (dict(stride=0), "stride to be an integer of at least 1 .*received int 0"),

@@ -50,7 +50,7 @@ def test_module_in_float64():
     ((torch.zeros(2, 3), torch.zeros(4, 3), torch.zeros(1)),
      r"bias of shape \(4,\), received .*\(1,\)"),
     ((torch.zeros(2, 3), torch.zeros(4, 3).double()), "type torch.float64, received a float32"),
-    ((torch.zeros(2, 3).long(), torch.zeros(4, 3)), "floating-point tensor, received a int64"),
+    ((torch.zeros(2, 3).long(), torch.zeros(4, 3)), "floating-point tensor, received an int64"),
     ((torch.zeros(0, 3), torch.zeros(4, 3)), r"at least one element, received .*\(0, 3\)"),
     ((torch.tensor(1.0), torch.zeros(4, 3)), r"shape \(…, 3\).*received .*shape \(\)"),
 ])

@@ -122,7 +122,7 @@ def test_modules_are_torchs(options):
 X = torch.zeros(2, 3, 5, 5)
 BAD = [
     (dict(input=X[0]), r"input of shape \(N, C, H, W\), received .*\(3, 5, 5\)"),
-    (dict(input=X.long()), "input to be a floating-point tensor, received a int64"),
+    (dict(input=X.long()), "input to be a floating-point tensor, received an int64"),
     (dict(input=X[:, :0]), r"input to have at least one element, received .*\(2, 0, 5, 5\)"),
     (dict(kernel_size=0), "kernel_size to be an integer of at least 1 .*received int 0"),
     (dict(kernel_size=(2, 2, 2)), r"kernel_size to be .*received tuple \(2, 2, 2\)"),

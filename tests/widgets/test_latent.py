@@ -31,7 +31,9 @@ def explorer(models):
 def test_first_state(explorer):
     assert explorer.betas == [0.1, 1.0, 4.0] and explorer.beta == 1.0
     assert explorer.sizes == [2, 8, 16, 784]
-    assert (explorer.z, explorer.a, explorer.b, explorer.t, explorer.tiles) == ([0, 0], 0, 1, 0, False)
+    assert (explorer.a, explorer.b, explorer.t, explorer.tiles) == (0, 1, 0, False)
+    code = np.frombuffer(explorer.codes, "<f4").reshape(3, 50, 2)[1, 0]
+    assert explorer.z == pytest.approx(code.tolist(), abs=0.0051)           # at A
     assert repr(explorer) == "<LatentExplorer: latent explorer>"
 
 
@@ -63,7 +65,16 @@ def test_numbers_are_those_of_the_models(explorer, models):
         assert explorer.kls[i] == pytest.approx(gaussian_kl(mu, logvar).item(), rel=1e-5)
         codes = np.frombuffer(explorer.codes, "<f4").reshape(3, 50, 2)[i]
         np.testing.assert_array_equal(codes, mu[:50])
-        assert explorer.limits[i] >= np.abs(codes).max()
+        assert explorer.limit >= np.quantile(np.abs(codes), 0.99)
+
+
+def test_the_point_starts_on_the_walk_or_where_it_is_told(models):
+    digits = mnist()
+    x, y = digits.test_images[:30], digits.test_labels[:30]
+    walking = LatentExplorer(models, x, y, beta=4.0, a=3, b=7, t=0.25)
+    codes = np.frombuffer(walking.codes, "<f4").reshape(3, 30, 2)[2]
+    assert walking.z == pytest.approx((0.75 * codes[3] + 0.25 * codes[7]).tolist(), abs=0.0051)
+    assert LatentExplorer(models, x, y, z=[0.5, -0.5]).z == [0.5, -0.5]
 
 
 def test_images_keep_sixteen_greys(explorer):

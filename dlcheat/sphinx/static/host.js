@@ -4,8 +4,17 @@
 (() => {
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+  const FUNCTION = '"use strict";';
   const shared = {}, models = new Map(), modules = new Map(), started = new Map(), styled = new Set();
   const source = (text) => (text?.startsWith("shared:") ? shared[text.slice(7)] : text);
+
+  /** The bytes of a base64 text. */
+  function bytes(base64) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+    const text = atob(base64), out = new Uint8Array(text.length);
+    for (let i = 0; i < out.length; i++) out[i] = text.charCodeAt(i);
+    return out;
+  }
 
   /** The part of Backbone's model that a front end uses; what is saved stays in the page. */
   class Model {
@@ -15,7 +24,7 @@
       this.widget_manager = { get_model: async (id) => models.get(id.replace("IPY_MODEL_", "")) };
       for (const { path, data } of spec.buffers ?? []) {
         const last = path[path.length - 1], holder = path.slice(0, -1).reduce((o, k) => o[k], this.state);
-        holder[last] = new DataView(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)).buffer);
+        holder[last] = new DataView(bytes(data).buffer);
       }
     }
     get(name) { return this.state[name]; }
@@ -38,10 +47,12 @@
     }
   }
 
-  /** Import a front end once; a Blob's address works from the disk too. */
+  /** A front end, evaluated once: at once where the build made a function of it, else imported. */
   function load(key) {
-    if (!modules.has(key)) modules.set(key, (async () => {
-      const address = URL.createObjectURL(new Blob([source(key)], { type: "text/javascript" }));
+    const text = source(key);
+    if (!modules.has(key)) modules.set(key, text.startsWith(FUNCTION) ? new Function(text)() : (async () => {
+      // a Blob's address works from the disk too
+      const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
       try {
         const module = await import(address), widget = module.default ?? module;
         return typeof widget === "function" ? await widget() : widget;
@@ -56,9 +67,10 @@
       styled.add(css);
       document.head.append(Object.assign(document.createElement("style"), { textContent: source(css) }));
     }
-    const widget = await load(model.get("_esm"));
-    if (!started.has(model)) started.set(model, Promise.resolve(widget.initialize?.({ model, signal })));
-    await started.get(model);
+    const loaded = load(model.get("_esm")), widget = loaded instanceof Promise ? await loaded : loaded;
+    if (!started.has(model)) started.set(model, widget.initialize?.({ model, signal }));
+    const starting = started.get(model);
+    if (starting) await starting;
     await widget.render?.({ model, el, signal });
   }
 
