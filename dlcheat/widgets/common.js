@@ -70,8 +70,9 @@ export function slider({ label, min, max, step = 1, value, show = (v) => short(v
   return control;
 }
 
-/** A button; `label` is its text, `hint` its longer name for a screen reader. */
+/** A button; `label` is its text, `hint` its longer name for a screen reader. A name in words begins with the text that is seen. */
 export function button(label, onclick, { hint, pressed, primary } = {}) {
+  if (hint && /\p{L}/u.test(label) && !hint.toLowerCase().startsWith(label.toLowerCase())) hint = `${label}: ${hint}`;
   return h("button", { type: "button", class: primary ? "dlw-button primary" : "dlw-button", onclick,
     "aria-label": hint, title: hint, "aria-pressed": pressed === undefined ? null : String(pressed) }, label);
 }
@@ -180,12 +181,18 @@ export function heat(value, limit) {
   return `color-mix(in srgb, var(${value < 0 ? "--dl-minus" : "--dl-plus"}) ${Math.round(strength * 60)}%, transparent)`;
 }
 
+const sheets = new WeakMap();      // a canvas: what is drawn on it
 /** Draw `color(i)`, four bytes as 0xAABBGGRR, for each pixel of a canvas; it keeps its pixels square and sharp. */
 function drawPixels(canvas, width, height, color) {
-  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = color(i);
-  context.putImageData(image, 0, 0);
+  let sheet = sheets.get(canvas);
+  if (!sheet || canvas.width !== width || canvas.height !== height) {
+    canvas.width = width; canvas.height = height;
+    const context = canvas.getContext("2d"), data = context.createImageData(width, height);
+    sheet = { context, data, pixels: new Uint32Array(data.data.buffer) };
+    sheets.set(canvas, sheet);
+  }
+  for (let i = 0; i < sheet.pixels.length; i++) sheet.pixels[i] = color(i);
+  sheet.context.putImageData(sheet.data, 0, 0);
 }
 
 /** Draw grey values (0 … 1, row after row) on a canvas. */

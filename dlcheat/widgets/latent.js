@@ -175,17 +175,7 @@ function render({ model, el, signal }) {
     colors = { ink: css("color"), ground: css("background-color"), muted: css("--lat-muted"), rule: css("--lat-rule"),
       digits: Array.from({ length: 10 }, (_, digit) => css(`--lat-${digit}`)) };
   }
-  // a grey image: as drawGray of common.js does, with the pixels kept between two moves
-  const sheets = new Map();
-  function shade(canvas, values) {
-    if (!sheets.has(canvas)) {
-      const context = canvas.getContext("2d"), data = context.createImageData(side, side);
-      sheets.set(canvas, { context, data, words: new Uint32Array(data.data.buffer) });
-    }
-    const { context, data, words } = sheets.get(canvas);
-    for (let i = 0; i < pixels; i++) words[i] = 0xff000000 | (Math.round(255 * Math.min(1, Math.max(0, values[i]))) * 0x010101);
-    context.putImageData(data, 0, 0);
-  }
+  const shade = (canvas, values) => drawGray(canvas, values, side, side);
   const place = (z, width) => [(z[0] / limit + 1) * width / 2, (1 - z[1] / limit) * width / 2];
   function sheet(canvas) {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
@@ -228,7 +218,6 @@ function render({ model, el, signal }) {
       shade(tile, decode(layers, [((2 * column + 1) / n - 1) * limit, (1 - (2 * row + 1) / n) * limit]));
       c.drawImage(tile, column * size, row * size, size, size);
     }
-    sheets.delete(tile);
   }
   const percent = (z) => [`${50 + (50 * z[0]) / limit}%`, `${50 - (50 * z[1]) / limit}%`];
   function put(mark, z) { const [x, y] = percent(z); mark.setAttribute("x", x); mark.setAttribute("y", y); }
