@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from logging import WARNING, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
         return
     from fontTools import subset
 
+    getLogger("fontTools").setLevel(WARNING)
     out = Path(app.outdir)
     for unused in ("scripts/fontawesome.js", "scripts/fontawesome.js.map",
                    "scripts/fontawesome.js.LICENSE.txt"):

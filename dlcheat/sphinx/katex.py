@@ -71,7 +71,8 @@ def typeset(tex: str, display: bool, folder: Path) -> str:
     result = _engine(folder).call("render", tex, display)
     if "error" in result:
         raise ValueError(result["error"])
-    return result["html"]
+    # the TeX inside the MathML is read by nobody
+    return re.sub(r"<annotation.*?</annotation>", "", result["html"], flags=re.DOTALL)
 
 
 def _render(self: HTML5Translator, node: nodes.Element, display: bool) -> str:

@@ -27,6 +27,8 @@ from sphinx.util import logging
 LOG = logging.getLogger(__name__)
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW_TAG = '<script type="application/vnd.jupyter.widget-view+json">'
+#: Behind each view: the host, where it is there already, shows the widget before the page goes on.
+SHOW = "<script>window.showWidgets?.()</script>"
 VIEW = re.compile(r'vnd\.jupyter\.widget-view\+json">([^<]*)<')
 
 
@@ -85,6 +87,8 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
     body = context.get("body", "")
     if state and VIEW_TAG in body:
         before, after = body.split(VIEW_TAG, 1)
+        after = re.sub(r"^[^<]*</script>", rf"\g<0>{SHOW}", after)
+        after = re.sub(rf"{re.escape(VIEW_TAG)}[^<]*</script>", rf"\g<0>{SHOW}", after)
         context["body"] = f'{before}<script type="{STATE}">{state}</script>\n{VIEW_TAG}{after}'
     for node in doctree.findall(nodes.raw) if doctree is not None else ():
         for view in VIEW.findall(node.astext()):

@@ -71,7 +71,9 @@
     if (!started.has(model)) started.set(model, widget.initialize?.({ model, signal }));
     const starting = started.get(model);
     if (starting) await starting;
-    await widget.render?.({ model, el, signal });
+    const drawing = widget.render?.({ model, el, signal });
+    performance.mark("widget");
+    await drawing;
   }
 
   /** Take in the models of a page, and what links two of them (jslink, jsdlink). */
@@ -114,10 +116,7 @@
     }
   }
 
-  if (document.readyState === "loading") {
-    const arrivals = new MutationObserver(readTags);
-    arrivals.observe(document, { childList: true, subtree: true });
-    document.addEventListener("readystatechange", () => { arrivals.disconnect(); readTags(); }, { once: true });
-  }
+  window.showWidgets = readTags;         // called behind each widget's tag, while the page arrives
+  document.addEventListener("readystatechange", readTags, { once: true });
   readTags();
 })();
