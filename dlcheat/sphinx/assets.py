@@ -56,6 +56,15 @@ def _watch(app: Sphinx, *_: object) -> list[str]:
     return [root] if changed and root in app.env.found_docs else []
 
 
+def _deferred(script: Any) -> Any:
+    """Return a script that waits for the end of the page; the search page's own cannot wait."""
+    name = str(getattr(script, "filename", "") or "")
+    if not name or "documentation_options" in name or "async" in script.attributes:
+        return script
+    return type(script)(script.filename, priority=script.priority,    # all pages share the original
+                        **{**script.attributes, "defer": "defer"})
+
+
 def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
              doctree: nodes.document | None) -> None:
     seen: set[object] = set()
@@ -68,15 +77,9 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         if key in seen or "thebe" in (body or "").lower() or "thebe" in name:
             continue
         seen.add(key)
-        kept.append(script)
+        kept.append(script if pagename == "search" else _deferred(script))
     context["script_files"][:] = kept
     context["css_files"][:] = [f for f in context.get("css_files", ()) if "thebe" not in str(f)]
-    for script in kept:
-        name = str(getattr(script, "filename", "") or "")
-        # the search page's own script runs at once and needs the others
-        if (name and pagename != "search" and "documentation_options" not in name
-                and "async" not in script.attributes):
-            script.attributes["defer"] = "defer"
     context.setdefault("default_mode", "auto")    # without it the theme logs an error
 
 

@@ -231,7 +231,7 @@ def test_reset_restores_the_first_state_exactly(stepper: Locator) -> None:
                  [...e.querySelectorAll("input, select")].map((i) => [i.value, i.checked, i.disabled]),
                  [...e.querySelectorAll(".dlw-title, .conv-cell, .dlw-note, .dlw-summary, output,"
                   + ".conv-equations, .conv-sizes, .conv-alarm, button")].map((i) =>
-                  [i.innerText, i.className, i.style.background, i.disabled])])""")
+                  [i.textContent, i.className, i.style.background, i.disabled])])""")
 
     before = picture()
     stepper.get_by_label("Image", exact=True).select_option(label="a seven (MNIST, 8 × 8)")

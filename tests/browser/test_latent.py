@@ -369,8 +369,10 @@ def test_a_finger_scrolls_the_page_unless_it_takes_the_cross(phone, open_chapter
     box = widget.locator(".lat-map").bounding_box()
     swipe(box["x"] + 20, box["y"] + box["height"] - 20, 0, -60)
     assert point(widget) == before and phone.evaluate("scrollY") > top + 20
-    top = phone.evaluate("scrollY")
-    cross = widget.locator(".lat-cross .lat-line").bounding_box()
+    line = widget.locator(".lat-cross .lat-line")
+    line.evaluate("cross => cross.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    phone.wait_for_timeout(300)
+    top, cross = phone.evaluate("scrollY"), line.bounding_box()
     swipe(cross["x"] + cross["width"] / 2, cross["y"] + cross["height"] / 2, -40, 40)
     assert point(widget) != before and phone.evaluate("scrollY") == top
 
