@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
 from dlcheat.sphinx.live_widgets import VIEW_TAG
-from tests.browser.conftest import HTML, Pages, serving
+from tests.browser.conftest import EVERY_SECTION, HTML, Pages, serving
 from tests.conftest import BOOK
 from tests.test_book import title, toc
 
@@ -24,8 +24,6 @@ every_page = pytest.mark.parametrize("name", PAGES)
 every_widget_page = pytest.mark.parametrize(
     "name", [n for n in toc() if (BOOK / f"{n}.ipynb").exists()])
 
-#: Lay out the sections off the screen too: what is examined must be there.
-EVERY_SECTION = "section { content-visibility: visible !important; }"
 #: Faults of the theme that stay, each with its reason. (axe rule, a part of the element's HTML)
 THEME_FAULTS: list[tuple[str, str]] = []
 
