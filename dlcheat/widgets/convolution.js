@@ -366,7 +366,7 @@ export default {
       const taps = new Map(step.cells.map(([r, c], i) => [`${r},${c}`, step.weights[i]]));
       const lines = new Set(grid(o, k, (i, j) => i * s + j * d).flat());
       const inside = (r, c) => o > 0 && r >= step.row * s && r < step.row * s + step.span && c >= step.column * s && c < step.column * s + step.span;
-      setText(image.title, `Image F, ${n} × ${n}${p ? `, padded to ${n + 2 * p} × ${n + 2 * p}` : ""}`);
+      setText(image.title, `Image X, ${n} × ${n}${p ? `, padded to ${n + 2 * p} × ${n + 2 * p}` : ""}`);
       paddedCells.forEach((row, r) => row.forEach((cell, c) => {
         const weight = taps.get(`${r},${c}`), tap = weight !== undefined, unread = o > 0 && !(lines.has(r) && lines.has(c));
         setClass(cell.el, `conv-cell${cell.pad ? " conv-pad" : " conv-edit"}${tap ? " conv-tap" : inside(r, c) ? " conv-between" : ""}${unread && !cell.pad ? " conv-unread" : ""}`);
