@@ -38,6 +38,8 @@ def expect_picture(stepper: Locator, **changes: object) -> None:
     step = convolution_step(**{**FIRST, **changes})
     total = step.output_size ** 2
     expect(stepper.locator(".dlw-player output")).to_have_text(f"{step.position + 1} of {total}")
+    # the controls answer at once, the pictures with the next frame
+    stepper.page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
     expect(stepper.locator(".conv-image .conv-tap")).to_have_count(len(step.cells))
     products = stepper.locator(".conv-work .conv-product").all_inner_texts()
     assert products == [shown(v) for v in step.products]
