@@ -84,12 +84,10 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
             models.update(data["state"])
             state = json.dumps(data).replace("<", "\\u003c")
             context["script_files"].remove(script)
-    body = context.get("body", "")
-    if state and VIEW_TAG in body:
-        before, after = body.split(VIEW_TAG, 1)
-        after = re.sub(r"^[^<]*</script>", rf"\g<0>{SHOW}", after)
-        after = re.sub(rf"{re.escape(VIEW_TAG)}[^<]*</script>", rf"\g<0>{SHOW}", after)
-        context["body"] = f'{before}<script type="{STATE}">{state}</script>\n{VIEW_TAG}{after}'
+    if state:
+        body = re.sub(rf"{re.escape(VIEW_TAG)}[^<]*</script>", rf"\g<0>{SHOW}", context["body"])
+        first = f'<script type="{STATE}">{state}</script>\n{VIEW_TAG}'
+        context["body"] = body.replace(VIEW_TAG, first, 1)
     for node in doctree.findall(nodes.raw) if doctree is not None else ():
         for view in VIEW.findall(node.astext()):
             model_id = json.loads(view)["model_id"]
