@@ -30,8 +30,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register every part with Sphinx."""
     for part in (assets, cards, katex, launch, live_widgets, offscreen, sources):
         part.setup(app)
-    # when this package changes, every page is written again
-    text = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.rglob("*.py")))
+    # when this package changes, its styles and scripts included, every page is written again
+    here = Path(__file__).parent
+    files = [p for p in sorted(here.rglob("*")) if p.is_file() and p.suffix != ".pyc"]
+    text = b"".join(p.read_bytes() for p in (*files, here.parent / "widgets" / "common.css"))
     app.add_config_value("dlcheat_extension", hashlib.sha256(text).hexdigest(), "html")
     return {"version": "1", "env_version": 1, "parallel_read_safe": True,
             "parallel_write_safe": True}

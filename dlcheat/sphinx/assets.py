@@ -46,16 +46,6 @@ def _prepare(app: Sphinx) -> None:
     app.config.html_static_path.append(str(target))
 
 
-def _watch(app: Sphinx, *_: object) -> list[str]:
-    """Write the first page again when a static file changes: Sphinx then copies them all."""
-    files = [*(HERE / "static").iterdir(), HERE.parent / "widgets" / "common.css"]
-    root = app.config.root_doc
-    stamp = str(sorted((f.name, f.stat().st_mtime_ns) for f in files))
-    changed = getattr(app.env, "dlcheat_static", None) != stamp
-    app.env.dlcheat_static = stamp
-    return [root] if changed and root in app.env.found_docs else []
-
-
 def _deferred(script: Any) -> Any:
     """Return a script that waits for the end of the page; the search page's own cannot wait."""
     name = str(getattr(script, "filename", "") or "")
@@ -171,6 +161,5 @@ def setup(app: Sphinx) -> None:
     app.add_css_file("book.css")
     app.add_js_file("book.js")
     app.connect("builder-inited", _prepare)
-    app.connect("env-updated", _watch)
     app.connect("html-page-context", _on_page, priority=950)
     app.connect("build-finished", _finish, priority=900)     # after the theme's own
