@@ -38,17 +38,19 @@ book: $(VENV)/.book     ## run the notebooks and build the book: _build/html/ind
 test: lint test-python book test-notebooks test-browser   ## everything that is tested
 
 test-python: $(VENV)/.test      ## unit tests, doctests, the form of the book
-	OMP_NUM_THREADS=1 $(PY) -m pytest tests dlcheat benchmarks --doctest-modules --ignore tests/browser -n 2 -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -p no:nbval tests dlcheat benchmarks --doctest-modules \
+	  --ignore tests/browser -n 2 -q
 
 test-notebooks: $(VENV)/.test   ## every notebook, run afresh and compared with its stored outputs
 	OMP_NUM_THREADS=1 $(PY) -m pytest --nbval-lax --nbval-cell-timeout 600 book -n 2 --dist loadscope -q
 
 test-browser: $(VENV)/.test book   ## the built book in Chromium, and a widget in JupyterLab
 	@$(PY) -m dlcheat.sphinx.chromium
-	$(PY) -m pytest tests/browser -m "not alone and not paint" -n 2 -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -p no:nbval tests/browser -m "not alone and not paint" \
+	  -n 2 --dist worksteal -q
 
 measure: $(VENV)/.test book    ## seconds to the first widget, work from input to paint, against their limits
-	$(PY) -m pytest tests/browser -m "alone or paint" -q
+	$(PY) -m pytest -p no:nbval tests/browser -m "alone or paint" -q
 
 lint: $(VENV)/.test             ## ruff over the code and the notebooks
 	@$(BIN)/ruff check --quiet .

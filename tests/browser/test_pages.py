@@ -6,7 +6,8 @@ import gzip
 import importlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -15,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
 from dlcheat.sphinx.live_widgets import VIEW_TAG
-from tests.browser.conftest import EVERY_SECTION, HTML, Pages, serving
+from tests.browser.conftest import EVERY_SECTION, HTML, Pages, serving, watching
 from tests.conftest import BOOK
 from tests.test_book import title, toc
 
@@ -31,11 +32,26 @@ FORMULAS_APART = {"exclude": [[".katex-html"]]}
 THEME_FAULTS: list[tuple[str, str]] = []
 
 
-@every_page
-@pytest.mark.parametrize("place", ["server", "disk"])
-def test_page_is_quiet_and_whole(page: Page, disk: str, name: str, place: str) -> None:
-    page.goto(f"/{name}.html" if place == "server" else f"{disk}/{name}.html")
-    page.wait_for_load_state("load")
+@dataclass
+class Visit:
+    """A page opened once for the tests that follow, and the bytes that it loaded, gzipped."""
+
+    page: Page
+    sizes: dict[str, int]
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visit(request: pytest.FixtureRequest, browser: Browser, site: str, disk: str) -> Iterator[Visit]:
+    with watching(browser, site, disk) as new_page:
+        page, sizes = new_page(viewport={"width": 1280, "height": 900}), {}
+        page.on("response", lambda r: sizes.update({r.url: len(gzip.compress(r.body(), 6))})
+                if r.url.startswith("http") and r.ok else None)
+        page.goto(f"/{request.param}.html")
+        page.wait_for_load_state("networkidle")
+        yield Visit(page, sizes)
+
+
+def expect_quiet_and_whole(page: Page) -> None:
     views = page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
     if views:
         page.wait_for_function("n => document.querySelectorAll('.dlw').length >= n", arg=views)
@@ -47,22 +63,74 @@ def test_page_is_quiet_and_whole(page: Page, disk: str, name: str, place: str) -
     assert page.evaluate(unnamed) == 0
 
 
+def test_page_is_quiet_and_whole(visit: Visit) -> None:
+    expect_quiet_and_whole(visit.page)
+
+
 @every_page
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(watch_pages: Callable[..., Page], name: str, theme: str) -> None:
-    page = watch_pages(viewport={"width": 1280, "height": 900}, color_scheme=theme)
-    page.goto(f"/{name}.html")
+def test_page_is_quiet_and_whole_from_the_disk(page: Page, disk: str, name: str) -> None:
+    page.goto(f"{disk}/{name}.html")
     page.wait_for_load_state("load")
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    expect_quiet_and_whole(page)
+
+
+def test_page_is_light(visit: Visit) -> None:
+    sizes = visit.sizes
+    assert sum(sizes.values()) < 1_200_000, sorted(sizes.items(), key=lambda s: -s[1])[:5]
+
+
+#: The rules that read colours.
+OF_COLOUR = ["color-contrast", "link-in-text-block"]
+#: One element of each look: texts of one size and colour, on the same grounds, under elements of the
+#: same names. Contrast is a matter of these alone, and measured where they first occur.
+LOOKS = """() => {
+  const own = (e) => { const s = getComputedStyle(e);
+    return [e.tagName, e.className.baseVal ?? e.className, s.color, s.backgroundColor,
+            s.backgroundImage, s.opacity, s.position].join(" "); };
+  const looks = new Map(), numbers = new Map([[null, 0]]);
+  const look = (e) => {
+    if (!numbers.has(e)) {
+      const words = `${look(e.parentElement)} ${own(e)}`;
+      numbers.set(e, looks.get(words) ?? looks.set(words, looks.size + 1).size);
+    }
+    return numbers.get(e); };
+  const first = new Map();
+  for (const e of document.body.querySelectorAll("*:not(.katex-html, .katex-html *)")) {
+    const text = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    if (!(text || e.matches("a, input, select, textarea")) || !e.getClientRects().length) continue;
+    const { fontSize, fontWeight } = getComputedStyle(e);
+    const key = `${look(e)} ${fontSize} ${fontWeight}`;
+    if (!first.has(key)) first.set(key, e);
+  }
+  return [...first.values()];
+}"""
+
+
+def serious(page: Page, context: object, options: dict[str, object]) -> list[str]:
+    """What axe finds serious or critical."""
+    violations = page.evaluate(
+        "([context, options]) => axe.run(context, { resultTypes: ['violations'], ...options })"
+        ".then(r => r.violations)", [context, options])
+    return [f"{v['id']}: {node['html'][:160]}" for v in violations
+            if v["impact"] in ("serious", "critical") for node in v["nodes"]
+            if not any(v["id"] == rule and part in node["html"] for rule, part in THEME_FAULTS)]
+
+
+def test_axe_finds_nothing_serious(visit: Visit) -> None:
+    page = visit.page
     page.add_style_tag(content=EVERY_SECTION)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.wait_for_timeout(300)
-    # what a theme changes is colour; all other rules hold for both
-    rules = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if theme == "dark" else {})
-    found = [f"{v['id']}: {node['html'][:160]}"
-             for v in Axe().run(page, FORMULAS_APART, rules).response["violations"]
-             if v["impact"] in ("serious", "critical") for node in v["nodes"]
-             if not any(v["id"] == rule and part in node["html"] for rule, part in THEME_FAULTS)]
+    page.evaluate(Axe().axe_script)
+    found = serious(page, FORMULAS_APART, {"rules": {n: {"enabled": False} for n in OF_COLOUR}})
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+        page.wait_for_timeout(300)
+        looks = page.evaluate_handle(LOOKS)
+        assert page.evaluate("looks => looks.length", looks) > 10
+        found += [f"{theme}: {fault}" for fault in serious(
+            page, {"include": looks}, {"runOnly": OF_COLOUR})]
     assert not found, "\n".join(found)
 
 
@@ -79,6 +147,12 @@ def test_a_phone_shows_the_page_without_sideways_scrolling(phone: Page, name: st
            .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect().height])
            .filter(([, height]) => height < 43.5)""")
     assert small == []
+    phone.wait_for_timeout(300)
+    wrongly_focused = phone.evaluate(
+        """[...document.querySelectorAll('.bd-article pre, .math-display')]
+           .filter(box => (box.scrollWidth > box.clientWidth) !== (box.getAttribute('tabindex') === '0'))
+           .map(box => box.textContent.slice(0, 60))""")
+    assert wrongly_focused == [], "a box that scrolls, and no other, is reached by keyboard"
 
 
 @every_widget_page
@@ -149,28 +223,6 @@ def test_a_widget_is_there_before_its_page_has_arrived(browser: Browser, name: s
         page.wait_for_load_state("load")
         views = page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
         assert page.locator(".dlw").count() == views
-
-
-@every_widget_page
-def test_a_box_that_scrolls_can_be_reached_by_keyboard(phone: Page, name: str) -> None:
-    phone.goto(f"/{name}.html")
-    phone.add_style_tag(content=EVERY_SECTION)
-    phone.wait_for_timeout(300)
-    wrong = phone.evaluate(
-        """[...document.querySelectorAll('.bd-article pre, .math-display')]
-           .filter(box => (box.scrollWidth > box.clientWidth) !== (box.getAttribute('tabindex') === '0'))
-           .map(box => box.textContent.slice(0, 60))""")
-    assert wrong == []
-
-
-@every_page
-def test_page_is_light(page: Page, name: str) -> None:
-    sizes: dict[str, int] = {}
-    page.on("response", lambda r: sizes.update({r.url: len(gzip.compress(r.body(), 6))})
-            if r.url.startswith("http") and r.ok else None)
-    page.goto(f"/{name}.html")
-    page.wait_for_load_state("networkidle")
-    assert sum(sizes.values()) < 1_200_000, sorted(sizes.items(), key=lambda s: -s[1])[:5]
 
 
 @pytest.mark.parametrize("name", ["07-architectures/03-convolution/cnn", "cheatsheet", "search"])
