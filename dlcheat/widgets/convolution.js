@@ -172,6 +172,11 @@ const setColumns = (table, n, width, height = CELL) => setTracks(table, Array(n)
 const setText = (el, text) => { if (el.textContent !== text) el.textContent = text; };
 const grounds = new WeakMap();
 const setStyle = (el, background) => { if (grounds.get(el) !== background) { grounds.set(el, background); el.style.background = background; } };
+/** One paragraph a line; a line that stays is not touched. */
+function setLines(el, lines) {
+  while (el.children.length > lines.length) el.lastChild.remove();
+  lines.forEach((line, i) => (el.children[i] ? setText(el.children[i], line) : el.append(h("p", {}, line))));
+}
 const setClass = (el, text) => { if (el.className !== text) el.className = text; };
 
 /** A box that scrolls on its own where it is wider than the page. */
@@ -354,9 +359,8 @@ export default {
       const heaviest = strongest(state.kernel);
       kernelCells.flat().forEach((cell) => setStyle(cell.el.parentElement, heat(cell.value, heaviest)));
       drawMaps();
-      const lines = equations(state, step);
-      equation.replaceChildren(...lines.map((line) => h("p", {}, line)));
-      sizes.replaceChildren(...sizeLines(state, step).map((line) => h("p", {}, line)));
+      setLines(equation, equations(state, step));
+      setLines(sizes, sizeLines(state, step));
       words.say(describe(state, step));
       box.classList.toggle("conv-misfit", !fits);
     }

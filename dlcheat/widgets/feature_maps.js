@@ -307,12 +307,15 @@ export default {
       shownFilter = key;
       const C = channels[block], area = k * k, weight = network.blocks[block].weight.subarray(channel * C * area, (channel + 1) * C * area), limit = peak(weight) || 1;
       filterTitle.textContent = C === 1 ? `Its filter, ${k} × ${k}` : `Its filter, ${C} slices of ${k} × ${k}`;
-      filters.replaceChildren(...Array.from({ length: C }, (_, c) => {
-        const canvas = h("canvas", { class: C === 1 ? "fmap-filter one" : "fmap-filter", width: k, height: k, role: "img",
-          "aria-label": `filter, slice ${c + 1} of ${C}: weights from ${signed(Math.min(...weight.subarray(c * area, (c + 1) * area)))} to ${signed(Math.max(...weight.subarray(c * area, (c + 1) * area)))}` });
+      if (filters.children.length !== C) {
+        filters.replaceChildren(...Array.from({ length: C }, () =>
+          h("canvas", { class: C === 1 ? "fmap-filter one" : "fmap-filter", width: k, height: k, role: "img" })));
+      }
+      [...filters.children].forEach((canvas, c) => {
+        const slice = weight.subarray(c * area, (c + 1) * area);
+        setAttribute(canvas, "aria-label", `filter, slice ${c + 1} of ${C}: weights from ${signed(Math.min(...slice))} to ${signed(Math.max(...slice))}`);
         paintMap(canvas, weight, c * area, k, k, limit);
-        return canvas;
-      }));
+      });
     }
     const draw = onPaint(() => {
       if (stale) { compute(); paintAll(); }
