@@ -286,8 +286,17 @@ def test_cheat_sheet_prints_on_a4(page: Page) -> None:
     for box in boxes:
         width, height = map(float, box.split()[2:])
         assert (round(width), round(height)) in {(595, 842), (596, 842), (595, 841), (594, 841)}
+    page.set_viewport_size({"width": 703, "height": 1000})          # A4 without its margins
     page.emulate_media(media="print")
     assert not page.locator("#pst-primary-sidebar").is_visible()
+    assert page.locator(".bd-article h1").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    cut = page.evaluate("""[...document.querySelectorAll('.math-display')].filter(box => {
+        const all = document.createRange();
+        all.selectNodeContents(box.querySelector('.katex-html'));
+        return all.getBoundingClientRect().right > box.getBoundingClientRect().right + 1;
+      }).map(box => box.textContent.slice(0, 60))""")
+    assert cut == [], "a formula is cut off on paper"
 
 
 def test_search_finds_a_chapter(page: Page) -> None:

@@ -14,3 +14,11 @@ const sizes = new ResizeObserver((entries) => {
 document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(SCROLLING)) if (!box.closest(".dlw")) sizes.observe(box);
 });
+// Paper does not scroll: a formula is told how wide it is, in its own letters, and shrinks to its line.
+addEventListener("beforeprint", () => {
+  for (const formula of document.querySelectorAll(".katex-display .katex")) {
+    const all = document.createRange();
+    all.selectNodeContents(formula.querySelector(".katex-html") ?? formula);
+    formula.style.setProperty("--ems", String(all.getBoundingClientRect().width / parseFloat(getComputedStyle(formula).fontSize)));
+  }
+});
