@@ -362,3 +362,10 @@ def test_phone(phone: Page, open_chapter: Callable[..., None]) -> None:
 def test_fast(widget: Widget, paint_times: Callable[..., list[float]], action: str) -> None:
     times = sorted(paint_times(widget.page, action))
     assert times[int(0.95 * len(times))] < 16
+
+
+def test_the_digit_stays_in_sight_above_its_last_maps(widget: Widget) -> None:
+    widget.el.locator(".fmap-tile").last.click()
+    widget.settle()
+    box = widget.digit.bounding_box()
+    assert box["y"] > 0 and box["y"] + box["height"] < 900
