@@ -276,18 +276,27 @@ export default {
     /** Replace one cell of the image or the kernel. */
     const edited = (name, r, c, v) => write({ [name]: state[name].map((row, i) => (i === r ? row.map((old, j) => (j === c ? v : old)) : row)) });
 
+    // a table that was built once is kept: back at its size, it is only put in its place
+    const made = new Map();
+    const kept = (name, build) => made.get(name) ?? made.set(name, build()).get(name);
+
     function buildImage() {
       const n = state.image.length, p = state.padding;
-      imageCells = state.image.map((row, r) => row.map((value, c) =>
-        numberCell({ label: `image row ${r}, column ${c}`, value, min: -LIMIT, max: LIMIT, onchange: (v) => edited("image", r, c, v) })));
-      paddedCells = grid(n + 2 * p, n + 2 * p, (r, c) => {
-        const inner = imageCells[r - p]?.[c - p], weight = h("span", { class: "conv-weight" });
-        return { el: h("div", { class: "conv-cell" }, inner ? inner.el : h("span", {}, "0"), weight), weight, pad: !inner };
+      const table = kept(`image ${n} ${p}`, () => {
+        const fields = state.image.map((row, r) => row.map((value, c) =>
+          numberCell({ label: `image row ${r}, column ${c}`, value, min: -LIMIT, max: LIMIT, onchange: (v) => edited("image", r, c, v) })));
+        const cells = grid(n + 2 * p, n + 2 * p, (r, c) => {
+          const inner = fields[r - p]?.[c - p], weight = h("span", { class: "conv-weight" });
+          return { el: h("div", { class: "conv-cell" }, inner ? inner.el : h("span", {}, "0"), weight), weight, pad: !inner };
+        });
+        const tracks = [...Array(p).fill(PAD), ...Array(n).fill(CELL), ...Array(p).fill(PAD)];
+        const body = h("div", { class: "conv-grid" }, cells.flat().map((cell) => cell.el));
+        setTracks(body, tracks, tracks);
+        return { fields, cells, box: scrollBox("image", 44 * n + 72 * p > 250, body) };
       });
-      const tracks = [...Array(p).fill(PAD), ...Array(n).fill(CELL), ...Array(p).fill(PAD)];
-      const cells = h("div", { class: "conv-grid" }, paddedCells.flat().map((cell) => cell.el));
-      setTracks(cells, tracks, tracks);
-      image.body.replaceChildren(scrollBox("image", 44 * n + 72 * p > 250, cells));
+      imageCells = table.fields; paddedCells = table.cells;
+      imageCells.forEach((row, r) => row.forEach((cell, c) => cell.set(state.image[r][c])));
+      image.body.replaceChildren(table.box);
     }
 
     function buildKernel() {
@@ -304,11 +313,18 @@ export default {
     }
 
     function buildMap(key, n, label) {
-      const cells = grid(n, n, () => h("div", { class: "conv-cell" }));
-      const table = h("div", { class: "conv-grid conv-map" }, cells.flat());
-      mapCells[key] = cells;
-      maps[key].body.replaceChildren(scrollBox(label, key !== "feature" && n > 5, table));
-      if (key !== "feature") return;
+      const table = kept(`${key} ${n}`, () => {
+        const cells = grid(n, n, () => h("div", { class: "conv-cell" }));
+        const body = h("div", { class: "conv-grid conv-map" }, cells.flat());
+        if (key === "feature") listen(body, n);
+        return { cells, box: scrollBox(label, key !== "feature" && n > 5, body) };
+      });
+      mapCells[key] = table.cells;
+      maps[key].body.replaceChildren(table.box);
+    }
+
+    /** The arrow keys and the pointer choose a window in the feature map. */
+    function listen(table, n) {
       table.setAttribute("role", "group");
       table.setAttribute("aria-label", "feature map: the arrow keys or a click choose the window");
       const within = (i) => Math.min(n - 1, Math.max(0, i));
@@ -382,7 +398,8 @@ export default {
     function drawWork() {
       setText(work.title, step.output_size ? "Cell × weight" : "Cell × weight: no window");
       const limit = strongest([step.products]);
-      const widest = Math.max(...step.values.map((v) => short(v).length), 1) + Math.max(...step.weights.map((w) => inBrackets(w).length), 1);
+      // wide enough for every window: the panel does not move from step to step
+      const widest = Math.max(...state.image.flat().map((v) => short(v).length)) + Math.max(...state.kernel.flat().map((w) => inBrackets(w).length));
       setColumns(workTable, state.kernel.length, Math.max(68, 38 + 7.5 * widest));
       workCells.flat().forEach((cell, i) => {
         const some = i < step.products.length;
