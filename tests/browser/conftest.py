@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gzip
 import http.server
+import io
 import json
 import os
 import statistics
@@ -56,8 +57,7 @@ class Pages(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(body)
+        self.copyfile(io.BytesIO(body), self.wfile)
 
 
 @contextlib.contextmanager
