@@ -42,9 +42,9 @@ class Pages(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def copyfile(self, source: object, outputfile: object) -> None:
+    def handle(self) -> None:
         with contextlib.suppress(ConnectionError):      # the page was left
-            super().copyfile(source, outputfile)
+            super().handle()
 
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path))

@@ -275,7 +275,7 @@ def test_cards_stand_on_one_page_in_order_with_links_back(page: Page) -> None:
     chapters = [n for n in toc() if (BOOK / f"{n}.ipynb").exists()]
     assert shown == [(title(BOOK / f"{n}.ipynb"), f"{n}.html") for n in chapters]
     links.last.click()
-    assert page.url.endswith(f"{chapters[-1]}.html")
+    page.wait_for_url(f"**/{chapters[-1]}.html")
 
 
 def test_cheat_sheet_prints_on_a4(page: Page) -> None:
@@ -314,7 +314,7 @@ def test_next_leads_through_the_whole_book(page: Page) -> None:
     page.goto("/index.html")
     for name in toc()[1:]:
         page.locator("a.right-next").click()
-        assert page.url.endswith(f"/{name}.html")
+        page.wait_for_url(f"**/{name}.html")
 
 
 def test_no_page_is_an_orphan() -> None:
