@@ -78,10 +78,20 @@ def _on_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
 MENDS = (('<summary><span class="toctree-toggle"',
           '<summary aria-label="Show its sections"><span class="toctree-toggle"'),
          ('<div role="list" class="citation-list">', '<div class="citation-list">'))
-#: The theme lays out the whole page after every change in it, to find boxes that scroll; book.js
-#: finds them when they come into view.
-LAYS_OUT_ALL = ('window.addEventListener("resize",t),new MutationObserver(t).observe('
-                'document.getElementById("main-content"),{subtree:!0,childList:!0}),e()')
+#: What the theme's scripts do with the whole page again and again, and less work to the same end.
+#: It lays out the page after every change, to find boxes that scroll: book.js finds them when they
+#: come into view. At every click it looks for a dozen kinds of buttons everywhere: only what was
+#: clicked, and what it stands in, can be one.
+SCRIPTS = {
+    "pydata-sphinx-theme.js": (
+        re.compile(re.escape('window.addEventListener("resize",t),new MutationObserver(t).observe('
+                             'document.getElementById("main-content"),{subtree:!0,childList:!0}),e()')),
+        "/* see dlcheat.sphinx.assets */"),
+    "bootstrap.js": (
+        re.compile(r"const (\w)=\w\.querySelectorAll\((?P<selector>\w)\);"
+                   r"(?P<way>for\(let\{target:(?P<at>\w)\}=[^)]*\))for\(const (\w) of \1\)if\(\5===(?P=at)\)"),
+        r"/* see dlcheat.sphinx.assets */\g<way>if(\g<at>.matches(\g<selector>))"),
+}
 
 
 def _mend(page: Path, plain: set[str]) -> str:
@@ -97,12 +107,14 @@ def _mend(page: Path, plain: set[str]) -> str:
 
 def _slim(static: Path, pages: list[str]) -> None:
     """Cut the theme's styles and scripts down to what the pages use."""
-    theme = static / "scripts" / "pydata-sphinx-theme.js"
-    script = theme.read_text(encoding="utf-8")
-    if LAYS_OUT_ALL in script:
-        theme.write_text(script.replace(LAYS_OUT_ALL, "/* see book.js */"), encoding="utf-8")
-    elif "/* see book.js */" not in script:
-        LOG.warning("the theme's search for boxes that scroll has changed: see dlcheat.sphinx.assets")
+    for name, (pattern, better) in SCRIPTS.items():
+        path = static / "scripts" / name
+        script = path.read_text(encoding="utf-8")
+        mended, found = pattern.subn(better, script)
+        if found:
+            path.write_text(mended, encoding="utf-8")
+        elif "/* see dlcheat.sphinx.assets */" not in script:
+            LOG.warning("%s has changed: see SCRIPTS in dlcheat.sphinx.assets", name)
     used = names_in_use(c for text in pages for c in set(re.findall(r'class="([^"]*)"', text)))
     used |= names_in_use(f.read_text(encoding="utf-8") for f in static.rglob("*.js")
                          if "locales" not in f.parts)
