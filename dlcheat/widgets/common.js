@@ -16,9 +16,34 @@ export function setAttribute(el, key, value) {
   else if (key === "style" && typeof value === "object") for (const [k, v] of Object.entries(value)) el.style.setProperty(k, v);
   else if (["value", "checked", "disabled", "textContent", "selected", "hidden"].includes(key)) el[key] = value;
   else if (value === null || value === undefined || value === false) el.removeAttribute(key);
-  else el.setAttribute(key, value === true ? "" : value);
+  else {
+    const text = value === true ? "" : String(value);
+    if (el.getAttribute(key) !== text) el.setAttribute(key, text);
+  }
   return el;
 }
+
+// What stands there already is not written again: the browser would draw it again.
+/** Write the text of an element that holds nothing but text. */
+export function setText(el, text) {
+  const node = el.firstChild;
+  if (!node) el.textContent = text;
+  else if (node.data !== text) node.data = text;
+}
+/** Write one paragraph a line. */
+export function setLines(el, lines) {
+  while (el.children.length > lines.length) el.lastChild.remove();
+  lines.forEach((line, i) => (el.children[i] ? setText(el.children[i], line) : el.append(h("p", {}, line))));
+}
+/** Write all classes of an element. */
+export function setClass(el, text) { if (el.className !== text) el.className = text; }
+const grounds = new WeakMap();     // an element: its ground
+/** Write the background of an element. */
+export function setGround(el, background) {
+  if (grounds.get(el) !== background) { grounds.set(el, background); el.style.background = background; }
+}
+/** Set a control (anything with a value and set) where it shows another value. */
+export function turn(control, value) { if (control.value !== value) control.set(value); }
 
 /** A number as the book prints it: fixed digits, a true minus sign, no "-0". */
 export function format(value, digits = 3) {
@@ -60,12 +85,13 @@ export function slider({ label, min, max, step = 1, value, show = (v) => short(v
   };
   function update() {
     const v = Number(input.value), text = String(show(v));
-    if (out.textContent !== text) out.textContent = text;
-    input.setAttribute("aria-valuetext", text);
+    setText(out, text);
+    setAttribute(input, "aria-valuetext", text);
     const span = Number(input.max) - Number(input.min);
     input.style.setProperty("--filled", `${span > 0 ? (100 * (v - Number(input.min))) / span : 0}%`);
   }
-  input.addEventListener("input", () => { update(); onchange?.(Number(input.value)); });
+  const later = onPaint(update);     // the thumb has moved already
+  input.addEventListener("input", () => { later(); onchange?.(Number(input.value)); });
   control.set(value);
   return control;
 }
@@ -170,7 +196,7 @@ export function summary() {
   return { el: h("div", {}, seen, heard),
     say(text) {
       if (seen.textContent === text) return;
-      seen.textContent = text;
+      setText(seen, text);
       clearTimeout(wait); wait = setTimeout(() => { heard.textContent = text; }, 500);
     } };
 }
@@ -182,32 +208,65 @@ export function heat(value, limit) {
 }
 
 const sheets = new WeakMap();      // a canvas: what is drawn on it
-/** Draw `color(i)`, four bytes as 0xAABBGGRR, for each pixel of a canvas; it keeps its pixels square and sharp. */
-function drawPixels(canvas, width, height, color) {
+/** The pixels of a canvas, four bytes each as 0xAABBGGRR, and what puts them on it: { pixels, put() }. */
+export function sheetOf(canvas, width, height) {
   let sheet = sheets.get(canvas);
   if (!sheet || canvas.width !== width || canvas.height !== height) {
     canvas.width = width; canvas.height = height;
     const context = canvas.getContext("2d"), data = context.createImageData(width, height);
-    sheet = { context, data, pixels: new Uint32Array(data.data.buffer) };
+    sheet = { pixels: new Uint32Array(data.data.buffer), put: () => context.putImageData(data, 0, 0) };
     sheets.set(canvas, sheet);
   }
-  for (let i = 0; i < sheet.pixels.length; i++) sheet.pixels[i] = color(i);
-  sheet.context.putImageData(sheet.data, 0, 0);
+  return sheet;
 }
 
 /** Draw grey values (0 … 1, row after row) on a canvas. */
 export function drawGray(canvas, values, width, height, { low = 0, high = 1 } = {}) {
-  const scale = 255 / (high - low);
-  drawPixels(canvas, width, height, (i) => 0xff000000 | (0x010101 * Math.round(Math.min(255, Math.max(0, (values[i] - low) * scale)))));
+  const scale = 255 / (high - low), { pixels, put } = sheetOf(canvas, width, height);
+  for (let i = 0; i < pixels.length; i++)
+    pixels[i] = 0xff000000 | (0x010101 * Math.round(Math.min(255, Math.max(0, (values[i] - low) * scale))));
+  put();
 }
 
-/** Draw signed values on a canvas: white is zero, blue above, orange below. */
+// Signed values as colours, from orange over white to blue.
+const TINTS = Uint32Array.from({ length: 511 }, (_, i) => {
+  const t = Math.abs(i - 255) / 255, end = i < 255 ? [143, 58, 0] : [8, 74, 134];
+  const [r, g, b] = end.map((c) => Math.round(255 + t * (c - 255)));
+  return (255 << 24) | (b << 16) | (g << 8) | r;
+});
+/** The colour of a signed value, 0xAABBGGRR: white is zero, blue above, orange below, full at `limit`. */
+export function tint(value, limit) {
+  return TINTS[255 + Math.round(255 * Math.min(1, Math.max(-1, value / (limit || 1))))];
+}
+
+/** Draw signed values on a canvas. */
 export function drawSigned(canvas, values, width, height, limit) {
-  const mix = (t, end) => Math.round(255 + t * (end - 255));
-  drawPixels(canvas, width, height, (i) => {
-    const t = Math.min(1, Math.abs(values[i]) / (limit || 1)), [r, g, b] = values[i] < 0 ? [143, 58, 0] : [8, 74, 134];
-    return 0xff000000 | (mix(t, b) << 16) | (mix(t, g) << 8) | mix(t, r);
-  });
+  const { pixels, put } = sheetOf(canvas, width, height);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = tint(values[i], limit);
+  put();
+}
+
+/**
+ * Draw maps of signed values (count × size × size) on one canvas, `across` in a row, each in a thin frame and
+ * `side` pixels wide: one canvas costs a browser far less than one for each.
+ */
+export function drawTiles(canvas, values, size, across, side, limit) {
+  const count = values.length / (size * size), cell = side + 4, width = across * cell;
+  const { pixels, put } = sheetOf(canvas, width, Math.ceil(count / across) * cell);
+  const source = Int32Array.from({ length: side }, (_, i) => Math.floor((i * size) / side)), colors = new Uint32Array(size * size);
+  for (let map = 0; map < count; map++) {
+    const start = map * size * size, corner = Math.floor(map / across) * cell * width + (map % across) * cell + width + 1;
+    for (let i = 0; i < colors.length; i++) colors[i] = tint(values[start + i], limit);
+    for (let y = -1; y <= side; y++) {
+      const row = corner + (y + 1) * width, edge = y < 0 || y === side, from = edge ? 0 : source[y] * size;
+      if (edge) pixels.fill(0x66808080, row, row + side + 2);
+      else {
+        pixels[row] = pixels[row + side + 1] = 0x66808080;
+        for (let x = 0; x < side; x++) pixels[row + 1 + x] = colors[from + source[x]];
+      }
+    }
+  }
+  put();
 }
 
 /** Float32 values of a bytes trait (a DataView with and without a kernel). */

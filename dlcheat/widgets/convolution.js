@@ -169,15 +169,6 @@ function setTracks(table, columns, rows) {
   Object.assign(table.style, { gridTemplateColumns: left, gridTemplateRows: top, width, height });
 }
 const setColumns = (table, n, width, height = CELL) => setTracks(table, Array(n).fill(Math.ceil(width)), Array(n).fill(height));
-const setText = (el, text) => { if (el.textContent !== text) el.textContent = text; };
-const grounds = new WeakMap();
-const setStyle = (el, background) => { if (grounds.get(el) !== background) { grounds.set(el, background); el.style.background = background; } };
-/** One paragraph a line; a line that stays is not touched. */
-function setLines(el, lines) {
-  while (el.children.length > lines.length) el.lastChild.remove();
-  lines.forEach((line, i) => (el.children[i] ? setText(el.children[i], line) : el.append(h("p", {}, line))));
-}
-const setClass = (el, text) => { if (el.className !== text) el.className = text; };
 
 /** A box that scrolls on its own where it is wider than the page. */
 function scrollBox(label, wide, child) {
@@ -295,7 +286,6 @@ export default {
         return { fields, cells, box: scrollBox("image", 44 * n + 72 * p > 250, body) };
       });
       imageCells = table.fields; paddedCells = table.cells;
-      imageCells.forEach((row, r) => row.forEach((cell, c) => cell.set(state.image[r][c])));
       image.body.replaceChildren(table.box);
     }
 
@@ -339,10 +329,10 @@ export default {
         rows.forEach((row, r) => row.forEach((v, c) => { const cell = cells[r]?.[c]; if (cell && (all || cell.value !== v)) cell.set(v); }));
       if (all || bias.value !== state.bias) bias.set(state.bias);
       const want = { size: state.image.length, kernelSize: state.kernel.length, stride: state.stride, padding: state.padding, dilation: state.dilation };
-      for (const [name, value] of Object.entries(want)) if (sliders[name].value !== value) sliders[name].set(value);
+      for (const [name, value] of Object.entries(want)) turn(sliders[name], value);
       for (const [control, value] of [[imageMenu, nameOf(IMAGES, state.image)], [kernelMenu, nameOf(KERNELS, state.kernel)],
         [operation, state.flip], [relu, state.relu], [pooling, state.pooling], [poolSize, state.pool_size], [poolStride, state.pool_stride]])
-        if (control.value !== value) control.set(value);
+        turn(control, value);
       poolSize.el.hidden = poolStride.el.hidden = state.pooling === "none";
     }
 
@@ -373,7 +363,7 @@ export default {
       setText(kernel.title, `Kernel K, ${k} × ${k}`);
       setText(kernel.note, state.flip ? "laid on the image rotated by 180°" : "laid on the image as it is");
       const heaviest = strongest(state.kernel);
-      kernelCells.flat().forEach((cell) => setStyle(cell.el.parentElement, heat(cell.value, heaviest)));
+      kernelCells.flat().forEach((cell) => setGround(cell.el.parentElement, heat(cell.value, heaviest)));
       drawMaps();
       setLines(equation, equations(state, step));
       setLines(sizes, sizeLines(state, step));
@@ -391,7 +381,7 @@ export default {
         const weight = taps.get(`${r},${c}`), tap = weight !== undefined, unread = o > 0 && !(lines.has(r) && lines.has(c));
         setClass(cell.el, `conv-cell${cell.pad ? " conv-pad" : " conv-edit"}${tap ? " conv-tap" : inside(r, c) ? " conv-between" : ""}${unread && !cell.pad ? " conv-unread" : ""}`);
         setText(cell.weight, tap ? `×${short(weight)}` : "");
-        if (!cell.pad) setStyle(cell.el, unread ? "" : heat(state.image[r - p][c - p], limit));
+        if (!cell.pad) setGround(cell.el, unread ? "" : heat(state.image[r - p][c - p], limit));
       }));
     }
 
@@ -405,7 +395,7 @@ export default {
         const some = i < step.products.length;
         setText(cell.value, some ? `${short(step.values[i])} × ${inBrackets(step.weights[i])}` : "");
         setText(cell.product, some ? short(step.products[i]) : "–");
-        setStyle(cell.value.parentElement, some ? heat(step.products[i], limit) : "");
+        setGround(cell.value.parentElement, some ? heat(step.products[i], limit) : "");
       });
       setText(work.note, step.output_size ? `sum ${short(step.products.reduce((a, b) => a + b, 0), 3)}, with the bias ${short(step.total, 3)}` : "");
     }
@@ -426,7 +416,7 @@ export default {
           const i = r * o + c, known = i <= step.position, now = i === step.position;
           setText(cell, known ? short(rows[r][c]) : "·");
           setClass(cell, `conv-cell${now ? " conv-tap" : ""}${key === pooledFrom && m && inPool(r, c) ? " conv-pooling" : ""}`);
-          setStyle(cell, known ? heat(rows[r][c], limit) : "");
+          setGround(cell, known ? heat(rows[r][c], limit) : "");
         }));
       }
       const limit = strongest(step.relu_map);
@@ -435,7 +425,7 @@ export default {
         const known = step.pooled_ready[r][c], now = done && done[0] === r && done[1] === c;
         setText(cell, known ? short(step.pooled_map[r][c]) : "·");
         setClass(cell, `conv-cell${now ? " conv-pooling" : ""}`);
-        setStyle(cell, known ? heat(step.pooled_map[r][c], limit) : "");
+        setGround(cell, known ? heat(step.pooled_map[r][c], limit) : "");
       }));
     }
 

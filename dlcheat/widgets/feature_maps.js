@@ -132,20 +132,6 @@ export function explainUnit(network, steps, step, channel, row, column) {
 /** Largest size of a value. */
 export function peak(values) { let top = 0; for (const v of values) top = Math.max(top, Math.abs(v)); return top; }
 
-// Signed values as colours, from orange over white to blue: one table for the thousands of pixels of the maps.
-const TINTS = Uint32Array.from({ length: 511 }, (_, i) => {
-  const t = Math.abs(i - 255) / 255, end = i < 255 ? [143, 58, 0] : [8, 74, 134];
-  const [r, g, b] = end.map((c) => Math.round(255 + t * (c - 255)));
-  return (255 << 24) | (b << 16) | (g << 8) | r;
-});
-
-function paintMap(canvas, values, start, width, height, limit) {
-  const context = (canvas.pen ??= canvas.getContext("2d"));
-  const image = (canvas.image ??= context.createImageData(width, height)), tints = (canvas.tints ??= new Uint32Array(image.data.buffer));
-  for (let i = 0; i < tints.length; i++) tints[i] = TINTS[255 + Math.round(255 * Math.min(1, Math.max(-1, values[start + i] / limit)))];
-  context.putImageData(image, 0, 0);
-}
-
 const percent = (p) => (p >= 0.9995 ? "100 %" : p < 0.0005 ? "0 %" : `${format(100 * p, 1)} %`);
 const signed = (v) => format(v, 2);
 
@@ -185,7 +171,7 @@ export default {
     // --- the map shown large, its filter, the probabilities
     const mapCanvas = h("canvas", { class: "fmap-canvas", role: "application", "aria-label": "the chosen map: arrow keys choose a unit" });
     const unitMark = h("rect", { class: "fmap-cursor on", width: 1, height: 1 }), mapLayer = h("svg", { class: "fmap-layer", "aria-hidden": "true" }, unitMark);
-    const mapTitle = h("p", { class: "dlw-title" }), told = h("p", { class: "dlw-note fmap-told" }), filters = h("div", { class: "fmap-filters" }), filterTitle = h("p", { class: "dlw-title" });
+    const mapTitle = h("p", { class: "dlw-title" }), told = h("p", { class: "dlw-note fmap-told" }), filterCanvas = h("canvas", { class: "fmap-filters", role: "img" }), filterTitle = h("p", { class: "dlw-title" });
     const bars = Array.from({ length: channels.at(-1) }, (_, c) => {
       const fill = h("span", { class: "fmap-fill" }), value = h("td", {});
       return { fill, value, row: h("tr", {}, h("th", { scope: "row" }, String(c)), h("td", { class: "fmap-track", "aria-hidden": "true" }, fill), value) };
@@ -195,13 +181,14 @@ export default {
 
     // --- every map of every step: one group of radios, one tab stop
     const tiles = steps.map((s, at) => Array.from({ length: s.channels }, (_, c) => {
-      const canvas = h("canvas", { width: s.size, height: s.size, "aria-hidden": "true" });
-      const tile = h("button", { type: "button", class: "fmap-tile", role: "radio", "data-lm-suppress-shortcuts": "true",
-        "aria-label": `layer ${s.block + 1}, ${KINDS[s.kind]}, map ${c + 1}`, onclick: () => select(at, c) }, canvas);
-      return { tile, canvas };
+      const tile = h("button", { type: "button", class: "fmap-tile", role: "radio", tabindex: "-1", "aria-checked": "false", "data-lm-suppress-shortcuts": "true",
+        "aria-label": `layer ${s.block + 1}, ${KINDS[s.kind]}, map ${c + 1}`, onclick: () => select(at, c) });
+      return tile;
     }));
+    // the maps of a step lie on one canvas under their buttons
+    const pictures = steps.map(() => h("canvas", { class: "fmap-picture", "aria-hidden": "true" }));
     const rows = steps.map((s, at) => h("div", { class: "fmap-step" },
-      h("p", { class: "dlw-title" }, `${KINDS[s.kind]}, ${s.channels} maps of ${s.size} × ${s.size}`), h("div", { class: "fmap-tiles" }, tiles[at].map((t) => t.tile))));
+      h("p", { class: "dlw-title" }, `${KINDS[s.kind]}, ${s.channels} maps of ${s.size} × ${s.size}`), h("div", { class: "fmap-tiles" }, pictures[at], tiles[at])));
     const group = h("div", { role: "radiogroup", "aria-label": "feature maps: arrow keys go from map to map, up and down from step to step" },
       Array.from({ length: blocks }, (_, b) => h("section", { class: "fmap-layer-box" }, h("p", { class: "fmap-layer-name" }, `Layer ${b + 1}`), rows.slice(3 * b, 3 * b + 3))));
     group.addEventListener("keydown", (event) => {
@@ -211,14 +198,14 @@ export default {
       const step = Math.min(steps.length - 1, Math.max(0, state.step + along)), count = steps[step].channels;
       const channel = across ? (state.channel + across + count) % count : Math.min(state.channel, count - 1);
       select(step, channel);
-      tiles[step][channel].tile.focus();
+      tiles[step][channel].focus();
     });
 
     box.append(
       h("div", { class: "fmap-top" },
         h("div", { class: "fmap-pane" }, h("p", { class: "dlw-title" }, "The digit: pick, move or draw"), h("div", { class: "fmap-stack" }, digitCanvas, digitLayer),
           h("div", { class: "fmap-buttons" }, arrows, middle, clear, erase.el)),
-        h("div", { class: "fmap-pane" }, mapTitle, h("div", { class: "fmap-stack" }, mapCanvas, mapLayer), told, filterTitle, filters),
+        h("div", { class: "fmap-pane" }, mapTitle, h("div", { class: "fmap-stack" }, mapCanvas, mapLayer), told, filterTitle, filterCanvas),
         h("div", { class: "fmap-pane fmap-chances" }, h("p", { class: "dlw-title" }, "The answer"), chances)),
       h("div", { class: "dlw-row" }, picker.el, reset), line.el,
       h("p", { class: "dlw-note" }, "Blue is above zero, orange below, white is zero; one scale for each layer. The frame on the digit is all that the chosen unit can see."), group);
@@ -258,7 +245,7 @@ export default {
     digitCanvas.addEventListener("blur", () => { brushing = false; draw(); });
 
     // --- drawing the page
-    let stale = true;
+    let stale = true, across = 16;
     function compute() {
       followed = followImage(network, Float32Array.from(pixels, (g) => g / 255));
       stale = false;
@@ -266,56 +253,51 @@ export default {
     function sayBrush() { line.say(`Brush at row ${brush[0] + 1}, column ${brush[1] + 1}; space ${erase.value ? "erases" : "paints"}.`); }
     function paintAll() {
       const limits = Array.from({ length: blocks }, (_, b) => peak(followed.steps[3 * b].values) || 1);
-      followed.steps.forEach((s, at) => tiles[at].forEach(({ canvas }, c) => paintMap(canvas, s.values, c * s.size * s.size, s.size, s.size, limits[Math.floor(at / 3)])));
+      followed.steps.forEach((s, at) => drawTiles(pictures[at], s.values, s.size, across, n, limits[Math.floor(at / 3)]));
       drawGray(digitCanvas, pixels, n, n, { high: 255 });
       const best = followed.probabilities.indexOf(Math.max(...followed.probabilities));
       bars.forEach(({ fill, value, row }, c) => {
         const p = followed.probabilities[c];
-        fill.style.width = `${100 * p}%`; value.textContent = percent(p); value.dataset.p = p; row.classList.toggle("best", c === best);
+        fill.style.width = `${100 * p}%`; setText(value, percent(p)); value.dataset.p = p; row.classList.toggle("best", c === best);
       });
     }
     function paintChoice() {
       const { step, channel, unit: [row, column] } = state, s = followed.steps[step], block = Math.floor(step / 3);
       const limit = peak(followed.steps[3 * block].values) || 1;
-      if (mapCanvas.width !== s.size || !mapCanvas.pen) { mapCanvas.width = mapCanvas.height = s.size; mapCanvas.image = mapCanvas.tints = null; }
-      paintMap(mapCanvas, s.values, channel * s.size * s.size, s.size, s.size, limit);
+      drawSigned(mapCanvas, s.values.subarray(channel * s.size * s.size), s.size, s.size, limit);
       setAttribute(mapLayer, "viewBox", `0 0 ${s.size} ${s.size}`);
       setAttribute(unitMark, "x", column); setAttribute(unitMark, "y", row);
       const [top, bottom] = receptiveField(step, row, k), [left, right] = receptiveField(step, column, k);
       for (const [name, v] of Object.entries({ x: left, y: top, width: right - left + 1, height: bottom - top + 1 })) setAttribute(seen, name, v);
       setAttribute(cursor, "x", brush[1]); setAttribute(cursor, "y", brush[0]); cursor.classList.toggle("on", brushing);
-      mapTitle.textContent = `Layer ${block + 1}, ${KINDS[s.kind]}, map ${channel + 1}`;
+      setText(mapTitle, `Layer ${block + 1}, ${KINDS[s.kind]}, map ${channel + 1}`);
       const unit = explainUnit(network, followed.steps, step, channel, row, column);
       const where = `Row ${row + 1}, column ${column + 1}: `;
-      told.textContent = where + (s.kind === 0 ? `window times filter ${signed(unit.sum)}, plus bias ${signed(unit.bias)}, is ${signed(unit.value)}`
-        : s.kind === 1 ? `max(0, ${signed(unit.from[0])}) is ${signed(unit.value)}` : `the largest of ${unit.from.map(signed).join(", ")} is ${signed(unit.value)}`);
+      setText(told, where + (s.kind === 0 ? `window times filter ${signed(unit.sum)}, plus bias ${signed(unit.bias)}, is ${signed(unit.value)}`
+        : s.kind === 1 ? `max(0, ${signed(unit.from[0])}) is ${signed(unit.value)}` : `the largest of ${unit.from.map(signed).join(", ")} is ${signed(unit.value)}`));
       told.dataset.value = unit.value;
       paintFilters(block, channel);
-      tiles.forEach((list, at) => list.forEach(({ tile }, c) => {
-        const on = at === step && c === channel;
-        if (tile.on !== on) { tile.on = on; tile.setAttribute("aria-checked", String(on)); tile.tabIndex = on ? 0 : -1; }
-      }));
+      const now = tiles[step][channel];
+      if (now !== chosen) {
+        for (const tile of [chosen, now]) if (tile) { tile.setAttribute("aria-checked", String(tile === now)); tile.tabIndex = tile === now ? 0 : -1; }
+        chosen = now;
+      }
       const order = followed.probabilities.map((p, c) => [p, c]).sort((a, b) => b[0] - a[0]);
       const empty = !pixels.some((g) => g), rows = `rows ${Math.max(0, top) + 1}–${Math.min(n - 1, bottom) + 1}, columns ${Math.max(0, left) + 1}–${Math.min(n - 1, right) + 1}`;
       line.say(`${empty ? "The image is empty, yet the" : "The"} network answers ${order[0][1]} with ${percent(order[0][0])}, then ${order[1][1]} with ${percent(order[1][0])}. ` +
         `The chosen unit is ${signed(unit.value)} and sees ${rows} of the digit.`);
     }
-    let shownFilter = "";
+    let shownFilter = "", chosen = null;
     function paintFilters(block, channel) {
       const key = `${block}-${channel}`;
       if (key === shownFilter) return;
       shownFilter = key;
       const C = channels[block], area = k * k, weight = network.blocks[block].weight.subarray(channel * C * area, (channel + 1) * C * area), limit = peak(weight) || 1;
-      filterTitle.textContent = C === 1 ? `Its filter, ${k} × ${k}` : `Its filter, ${C} slices of ${k} × ${k}`;
-      if (filters.children.length !== C) {
-        filters.replaceChildren(...Array.from({ length: C }, () =>
-          h("canvas", { class: C === 1 ? "fmap-filter one" : "fmap-filter", width: k, height: k, role: "img" })));
-      }
-      [...filters.children].forEach((canvas, c) => {
-        const slice = weight.subarray(c * area, (c + 1) * area);
-        setAttribute(canvas, "aria-label", `filter, slice ${c + 1} of ${C}: weights from ${signed(Math.min(...slice))} to ${signed(Math.max(...slice))}`);
-        paintMap(canvas, weight, c * area, k, k, limit);
-      });
+      setText(filterTitle, C === 1 ? `Its filter, ${k} × ${k}` : `Its filter, ${C} slices of ${k} × ${k}`);
+      const columns = Math.min(C, 8);
+      drawTiles(filterCanvas, weight, k, columns, 4 * k, limit);
+      filterCanvas.style.width = `${C === 1 ? 80 : 40 * columns}px`;
+      setAttribute(filterCanvas, "aria-label", `filter: ${C === 1 ? "" : `${C} slices, `}weights from ${signed(Math.min(...weight))} to ${signed(Math.max(...weight))}`);
     }
     const draw = onPaint(() => {
       if (stale) { compute(); paintAll(); }
@@ -345,5 +327,12 @@ export default {
       draw();
     });
     compute(); paintAll(); paintChoice();
+    // as many maps in a row as a finger can still tell apart
+    new ResizeObserver(([{ contentRect: { width } }]) => {
+      const now = width >= 800 ? 16 : width >= 480 ? 8 : 6;
+      if (!width || now === across) return;
+      across = now; group.style.setProperty("--across", now);
+      paintAll();
+    }).observe(group);
   },
 };

@@ -165,7 +165,7 @@ function render({ model, el, signal }) {
     if (betaSlider.value !== which()) betaSlider.set(which());
     walk.set(state.t);
     if (!walking()) walk.input.setAttribute("aria-valuetext", "z is not on the walk");
-    if (tiles.input.checked !== state.tiles) tiles.set(state.tiles);
+    turn(tiles, state.tiles);
     menus.forEach((e, i) => { const v = i ? state.b : state.a, shown = exemplar.includes(v) ? v : -1; if (e.value !== shown) e.set(shown); });
   }
   // the base of the map: its size and colours are read when they change, not at every move
@@ -235,7 +235,7 @@ function render({ model, el, signal }) {
     if (drawn.base !== baseKey) { drawn.base = baseKey; drawBase(); }
     put(cross, z);
     shade(big, pixelsNow);
-    caption.z.textContent = `decoded at z = (${format(z[0], 2)}, ${format(z[1], 2)})`;
+    setText(caption.z, `decoded at z = (${format(z[0], 2)}, ${format(z[1], 2)})`);
     big.setAttribute("aria-label", `the decoder's image at z = (${format(z[0], 2)}, ${format(z[1], 2)})`);
     if (drawn.near !== nearKey) {
       drawn.near = nearKey;
@@ -244,7 +244,7 @@ function render({ model, el, signal }) {
       drawn.error = squaredError(x, x2);
       shade(real, x); shade(again, x2);
       real.setAttribute("aria-label", name(near.index)); again.setAttribute("aria-label", `its reconstruction at β = ${short(state.beta, 3)}`);
-      caption.real.textContent = `nearest: ${name(near.index)}`; caption.again.textContent = `rebuilt, error ${format(drawn.error, 1)}`;
+      setText(caption.real, `nearest: ${name(near.index)}`); setText(caption.again, `rebuilt, error ${format(drawn.error, 1)}`);
     }
     if (drawn.strip !== stripKey) {
       drawn.strip = stripKey;
@@ -259,7 +259,7 @@ function render({ model, el, signal }) {
       drawn.model = m;
       const far = Array.from({ length: count }, (_, i) => Math.max(...code(i, m).map(Math.abs)) > limit).filter(Boolean).length;
       drawn.outside = far ? ` ${far} of ${count} digits lie outside the map and stand at its edge.` : "";
-      cells.forEach(({ row, mark }, i) => { row.classList.toggle("lat-now", i === m); mark.textContent = i === m ? "▶" : ""; setAttribute(row, "aria-current", i === m ? "true" : null); });
+      cells.forEach(({ row, mark }, i) => { row.classList.toggle("lat-now", i === m); setText(mark, i === m ? "▶" : ""); setAttribute(row, "aria-current", i === m ? "true" : null); });
     }
     text.say(`At β = ${short(state.beta, 3)} and z = (${format(z[0], 2)}, ${format(z[1], 2)}), the nearest test digit is ${name(near.index)}, ${format(near.distance, 2)} away; its reconstruction error is ${format(drawn.error, 1)}. The walk leads from ${name(state.a)}, to ${name(state.b)}.${drawn.outside}`);
   }

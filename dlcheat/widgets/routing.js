@@ -156,9 +156,9 @@ function render({ model, el, signal }) {
   // what is typed and refused is said in words
   partsBox.addEventListener("input", ({ target: field }) => {
     const bad = field.getAttribute("aria-invalid") === "true" && !["", "-", "−"].includes(field.value.trim());
-    write(alarm, bad ? `“${field.value}” is not a number from −${LIMIT} to ${LIMIT}: ${field.getAttribute("aria-label")}, stays as it was.` : "");
+    setText(alarm, bad ? `“${field.value}” is not a number from −${LIMIT} to ${LIMIT}: ${field.getAttribute("aria-label")}, stays as it was.` : "");
   });
-  partsBox.addEventListener("focusout", () => write(alarm, ""));
+  partsBox.addEventListener("focusout", () => setText(alarm, ""));
 
   // ---- one panel: the predictions for one whole, and what the routing makes of them
   function panel(side, data) {
@@ -198,27 +198,27 @@ function render({ model, el, signal }) {
       handle.addEventListener("focus", () => pick(n));
       handles.push(handle); svg.append(handle);
     }
-    const place = (line, [x, y]) => { put(line, "x2", X(x)); put(line, "y2", Y(y)); };
+    const place = (line, [x, y]) => { setAttribute(line, "x2", X(x)); setAttribute(line, "y2", Y(y)); };
     return { el: h("figure", { class: "rt-panel" }, h("figcaption", {}, `Predictions û for ${wholeName(j)}`), svg),
       update(data, step) {
         for (const [n, { part }] of data.shown.entries()) {
           const [x, y] = project(data.predictions, (part * data.J + j) * data.D, basis, data.D), c = step.couplings[part * data.J + j];
           place(lines[n], [x, y]);
-          put(lines[n], "stroke-width", (0.75 + 9 * c).toFixed(2));
+          setAttribute(lines[n], "stroke-width", (0.75 + 9 * c).toFixed(2));
           lines[n].classList.toggle("chosen", n === selected);
           const size = Math.hypot(x, y) || 1, off = own ? 17 : 9;
-          put(marks[n], "x", X(x) + off * x / size); put(marks[n], "y", Y(y) - off * y / size + 5);
+          setAttribute(marks[n], "x", X(x) + off * x / size); setAttribute(marks[n], "y", Y(y) - off * y / size + 5);
           marks[n].classList.toggle("chosen", n === selected);
-          if (own) { put(handles[n], "transform", `translate(${X(x)} ${Y(y)})`);
-            put(handles[n], "aria-valuenow", x); put(handles[n], "aria-valuetext", `x ${short(x)}, y ${short(y)}, coupling ${format(c, 2)}`); }
+          if (own) { setAttribute(handles[n], "transform", `translate(${X(x)} ${Y(y)})`);
+            setAttribute(handles[n], "aria-valuenow", x); setAttribute(handles[n], "aria-valuetext", `x ${short(x)}, y ${short(y)}, coupling ${format(c, 2)}`); }
         }
         const clip = ([x, y]) => { const f = Math.min(1, reach / Math.max(Math.abs(x), Math.abs(y), 1e-9)); return [f * x, f * y]; };
         const s = project(step.sums, j * data.D, basis, data.D), v = project(step.outputs, j * data.D, basis, data.D), size = Math.hypot(...v) || 1;
         place(sum, clip(s)); place(out, v);
-        put(end, "x", X(v[0]) - 4.5); put(end, "y", Y(v[1]) - 4.5);
-        put(name, "x", X(v[0]) + 14 * v[1] / size - 4); put(name, "y", Y(v[1]) + 14 * v[0] / size + 5);
+        setAttribute(end, "x", X(v[0]) - 4.5); setAttribute(end, "y", Y(v[1]) - 4.5);
+        setAttribute(name, "x", X(v[0]) + 14 * v[1] / size - 4); setAttribute(name, "y", Y(v[1]) + 14 * v[0] / size + 5);
         const length = lengthOf(step.outputs, j * data.D, data.D);
-        put(svg, "aria-label", `${data.shown.length} predictions for ${wholeName(j)}; the output v has length ${format(length)}`);
+        setAttribute(svg, "aria-label", `${data.shown.length} predictions for ${wholeName(j)}; the output v has length ${format(length)}`);
       } };
   }
 
@@ -246,10 +246,10 @@ function render({ model, el, signal }) {
     });
     return { tables, update(data, step) {
       for (const { n, part, sides, heads } of rows) {
-        put(heads[0], "aria-pressed", n === selected); heads[1].classList.toggle("chosen", n === selected);
+        setAttribute(heads[0], "aria-pressed", String(n === selected)); heads[1].classList.toggle("chosen", n === selected);
         for (const [s, { xy, cells }] of sides.entries()) {
           const at = part * data.J + pair()[s], values = [step.agreements[at], step.logits[at], step.couplings[at]];
-          for (const [k, cell] of cells.entries()) write(cell, format(values[k]));
+          for (const [k, cell] of cells.entries()) setText(cell, format(values[k]));
           fill(cells[2], values[2]);
           for (const [k, cell] of xy.entries()) if (cell.value !== state.vectors[n][s][k]) cell.set(state.vectors[n][s][k]);
         }
@@ -258,12 +258,6 @@ function render({ model, el, signal }) {
   }
   // only what differs is written: the rest of the page is not drawn again
   const fill = (cell, share) => { const text = `${(100 * share).toFixed(1)}%`; if (cell.dataset.c !== text) { cell.dataset.c = text; cell.style.backgroundSize = `${text} 100%`; } };
-  const put = (element, key, value) => { const text = String(value); if (element.getAttribute(key) !== text) element.setAttribute(key, text); };
-  const turn = (control, value) => { if (control.value !== value) control.set(value); };
-  const write = (cell, text) => {
-    const node = cell.firstChild;
-    if (!node) cell.textContent = text; else if (node.data !== text) node.data = text;
-  };
 
   // ---- the table of the wholes
   function wholesTable(data) {
@@ -281,7 +275,7 @@ function render({ model, el, signal }) {
           let share = 0;
           for (let i = 0; i < data.I; i++) share += step.couplings[i * data.J + j] / data.I;
           const texts = own ? [pairText(step.sums, j), format(s), pairText(step.outputs, j), format(v)] : [`${format(100 * share, 1)} %`, format(s), format(v)];
-          for (const [k, cell] of cells.entries()) write(cell, texts[k]);
+          for (const [k, cell] of cells.entries()) setText(cell, texts[k]);
           fill(cells.at(-1), v);
         }
       } };
@@ -295,7 +289,7 @@ function render({ model, el, signal }) {
     return { el: h("figure", { class: "rt-digit" }, h("div", { class: "rt-image" }, canvas, field), text), update() {
       const { row, column, where } = data.shown[selected], u = side / 28;
       Object.assign(field.style, { left: `${2 * column * u}px`, top: `${2 * row * u}px`, width: `${17 * u}px`, height: `${17 * u}px` });
-      write(text, `part ${selected + 1}: ${where}`);
+      setText(text, `part ${selected + 1}: ${where}`);
     } };
   }
 
@@ -304,7 +298,7 @@ function render({ model, el, signal }) {
     const parts = [panel(0, data), panel(1, data), partsTables(data), wholesTable(data)];
     if (state.mode === "network") parts.push(digitFigure(data));
     panels.replaceChildren(...(parts[4] ? [parts[4].el] : []), parts[0].el, parts[1].el);
-    partsBox.replaceChildren(...parts[2].tables); write(alarm, ""); alarm.hidden = state.mode !== "yours"; wholesBox.replaceChildren(parts[3].el);
+    partsBox.replaceChildren(...parts[2].tables); setText(alarm, ""); alarm.hidden = state.mode !== "yours"; wholesBox.replaceChildren(parts[3].el);
     note.textContent = state.mode === "network"
       ? `All ${data.I} parts are routed to all ${data.J} digits in ${data.D} dimensions; the tables list the ${data.shown.length} parts with the longest predictions. The two panels project their ${data.D} dimensions on the two that hold most of these predictions: only the picture is projected, no number is. Line width: coupling c. Dashed: the weighted sum s, cut at the frame. Thick with a square: the output v.`
       : "Line width: coupling c. Dashed: the weighted sum s. Thick with a square: the output v. û·v: agreement with this iteration's v; b: logits, the agreements so far. Drag the dots, move them with the arrow keys (Shift: five times as far), or type in the tables (−1.5 to 1.5).";
@@ -319,7 +313,7 @@ function render({ model, el, signal }) {
     if (play.position !== t) play.go(t);
     turn(modeChoice, state.mode); turn(presetChoice, state.preset);
     if (hasNetwork) { turn(digitChoice, state.digit); pairChoice.forEach((c, s) => turn(c, state.pair[s])); }
-    write(law, t === 0 ? `Iteration 0: every logit is b = 0, so every part gives each whole the share c = 1/${data.J}.`
+    setText(law, t === 0 ? `Iteration 0: every logit is b = 0, so every part gives each whole the share c = 1/${data.J}.`
       : `Iteration ${t}: the agreements of iteration ${t - 1} were added to the logits; c is the softmax of b over the wholes.`);
     const lengths = Array.from({ length: data.J }, (_, j) => lengthOf(step.outputs, j * data.D, data.D)), best = lengths.indexOf(Math.max(...lengths));
     const bits = couplingEntropy(step.couplings, data.I, data.J), p = pair();

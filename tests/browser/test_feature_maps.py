@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from torch import Tensor
 
 from dlcheat.architectures.cnn import seen_rows, translate
@@ -261,8 +262,45 @@ def test_choose_a_map_by_click_and_keys(widget: Widget) -> None:
     widget.expect_unit(3, 4, [u // 2 for u in unit])
     expect(widget.el.get_by_role("radio", checked=True)).to_be_focused()
     assert widget.el.locator("[role=radio][tabindex='0']").count() == 1
-    slices = widget.state["channels"][1]
-    expect(widget.el.locator(".fmap-filters canvas")).to_have_count(slices)
+    expect(widget.el.locator(".fmap-filters")).to_have_attribute(
+        "aria-label", re.compile(f"^filter: {widget.state['channels'][1]} slices, weights from "))
+
+
+def colours(values: Tensor, limit: float) -> Tensor:
+    """Signed values in the widget's colours, (…, 3): orange below zero, white, blue above."""
+    strength = (values / limit).clamp(-1, 1).mul(255).round()[..., None]
+    end = torch.where(strength < 0, torch.tensor([143., 58, 0]), torch.tensor([8., 74, 134]))
+    return 255 + strength.abs() / 255 * (end - 255)
+
+
+def test_pictures_show_every_map_and_the_filter(widget: Widget) -> None:
+    widget.el.get_by_role("radio", name="layer 2, convolution, map 3", exact=True).click()
+    widget.settle()
+    pixels = widget.image(widget.state["digit"])
+    steps = follow(widget.weights, pixels[None].float() / 255).steps
+    kernels = widget.weights[2][2]
+
+    def shown(canvas: Locator, count: int, size: int, side: int) -> Tensor:
+        """Each map's colours, (count, size, size, 3), out of its frame."""
+        width, height, data = canvas.evaluate(
+            "(c) => [c.width, c.height, Array.from(c.getContext('2d')"
+            ".getImageData(0, 0, c.width, c.height).data)]")
+        cell = side + 4
+        cells = torch.tensor(data).view(height // cell, cell, width // cell, cell, 4)
+        cells = cells.transpose(1, 2).flatten(0, 1)[:count, 2:-2, 2:-2, :3]
+        middle = (torch.arange(size) * side + side // 2) // size
+        return cells[:, middle][:, :, middle].float()
+
+    pictures = widget.el.locator(".fmap-picture")
+    expect(pictures).to_have_count(len(steps))
+    for number, maps in enumerate(steps):
+        count, size = maps.shape[:2]
+        seen = shown(pictures.nth(number), count, size, widget.state["size"])
+        limit = steps[3 * (number // 3)].abs().max().item()
+        assert (seen - colours(maps, limit)).abs().max() <= 1
+    count, k = kernels.shape[:2]
+    seen = shown(widget.el.locator(".fmap-filters"), count, k, 4 * k)
+    assert (seen - colours(kernels, kernels.abs().max().item())).abs().max() <= 1
 
 
 def test_choose_a_unit_by_pointer_and_keys(widget: Widget) -> None:
