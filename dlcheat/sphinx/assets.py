@@ -89,7 +89,8 @@ SCRIPTS = {
         "/* see dlcheat.sphinx.assets */"),
     "bootstrap.js": (
         re.compile(r"const (\w)=\w\.querySelectorAll\((?P<selector>\w)\);"
-                   r"(?P<way>for\(let\{target:(?P<at>\w)\}=[^)]*\))for\(const (\w) of \1\)if\(\5===(?P=at)\)"),
+                   r"(?P<way>for\(let\{target:(?P<at>\w)\}=[^)]*\))"
+                   r"for\(const (\w) of \1\)if\(\5===(?P=at)\)"),
         r"/* see dlcheat.sphinx.assets */\g<way>if(\g<at>.matches(\g<selector>))"),
 }
 

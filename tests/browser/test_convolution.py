@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from dlcheat.layers.convolution import output_size
 from dlcheat.widgets.convolution import ConvolutionStepper, convolution_step
+from tests.browser.frames import settle
 from tests.widgets.test_convolution import random_state
 
 PAGE = "07-architectures/03-convolution/index"
@@ -24,6 +25,7 @@ def stepper(page: Page, open_chapter: Callable[..., None]) -> Locator:
 
 def cells(stepper: Locator, name: str) -> list[str]:
     """Return what the cells of a map show, row after row."""
+    settle(stepper.page)
     return stepper.locator(f".conv-{name} .conv-cell").all_inner_texts()
 
 
@@ -38,8 +40,7 @@ def expect_picture(stepper: Locator, **changes: object) -> None:
     step = convolution_step(**{**FIRST, **changes})
     total = step.output_size ** 2
     expect(stepper.locator(".dlw-player output")).to_have_text(f"{step.position + 1} of {total}")
-    # the controls answer at once, the pictures with the next frame
-    stepper.page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    settle(stepper.page)
     expect(stepper.locator(".conv-image .conv-tap")).to_have_count(len(step.cells))
     products = stepper.locator(".conv-work .conv-product").all_inner_texts()
     assert products == [shown(v) for v in step.products]
@@ -136,6 +137,7 @@ def test_play_and_pause(page: Page, stepper: Locator) -> None:
     expect(stepper.locator(".dlw-player output")).to_have_text("3 of 9", timeout=5000)
     play.click()
     expect(play).to_have_text("Play")
+    settle(page)
     kept = stepper.locator(".dlw-player output").inner_text()
     page.wait_for_timeout(900)
     assert stepper.locator(".dlw-player output").inner_text() == kept

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dlcheat.architectures.cnn import seen_rows, translate
 from dlcheat.widgets.feature_maps import Followed, centre, folded, follow, stroke
+from tests.browser.frames import settle
 from tests.widgets.test_feature_maps import random_cnn
 
 PAGE = "07-architectures/03-convolution/cnn"
@@ -53,14 +54,9 @@ class Widget:
         pixels = self.bytes["images"][number * area:(number + 1) * area]
         return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(self.state["size"], -1)
 
-    def settle(self) -> None:
-        """Wait for the next paint."""
-        self.page.evaluate("() => new Promise((r) => requestAnimationFrame(() => "
-                           "requestAnimationFrame(r)))")
-
     def pixels(self) -> Tensor:
         """What stands on the digit's canvas now, uint8."""
-        self.settle()
+        settle(self.page)
         data = self.digit.evaluate("(c) => Array.from(c.getContext('2d').getImageData(0, 0, "
                                    "c.width, c.height).data).filter((_, i) => i % 4 === 0)")
         return torch.tensor(data, dtype=torch.uint8).view(self.state["size"], -1)
@@ -81,7 +77,7 @@ class Widget:
 
     def expect_unit(self, step: int, channel: int, unit: list[int]) -> None:
         """The chosen unit, its value and its window are dlcheat's."""
-        self.settle()
+        settle(self.page)
         followed = follow(self.weights, self.pixels()[None].float() / 255)
         value = followed.steps[step][channel][tuple(unit)].item()
         told = self.el.locator(".fmap-told")
@@ -275,7 +271,7 @@ def colours(values: Tensor, limit: float) -> Tensor:
 
 def test_pictures_show_every_map_and_the_filter(widget: Widget) -> None:
     widget.el.get_by_role("radio", name="layer 2, convolution, map 3", exact=True).click()
-    widget.settle()
+    settle(widget.page)
     pixels = widget.image(widget.state["digit"])
     steps = follow(widget.weights, pixels[None].float() / 255).steps
     kernels = widget.weights[2][2]
@@ -315,7 +311,7 @@ def test_choose_a_unit_by_pointer_and_keys(widget: Widget) -> None:
 
 
 def test_reset_restores_the_first_state_exactly(widget: Widget) -> None:
-    widget.settle()
+    settle(widget.page)
 
     def picture() -> list[object]:
         return widget.el.evaluate(
@@ -331,10 +327,10 @@ def test_reset_restores_the_first_state_exactly(widget: Widget) -> None:
     widget.digit.press("ArrowLeft")
     widget.digit.press(" ")
     widget.el.get_by_role("button", name="move the digit one pixel up").click()
-    widget.settle()
+    settle(widget.page)
     assert picture() != before
     widget.el.get_by_role("button", name="Reset").click()
-    widget.settle()
+    settle(widget.page)
     assert picture() == before
 
 
@@ -404,6 +400,6 @@ def test_fast(widget: Widget, paint_times: Callable[..., list[float]], action: s
 
 def test_the_digit_stays_in_sight_above_its_last_maps(widget: Widget) -> None:
     widget.el.locator(".fmap-tile").last.click()
-    widget.settle()
+    settle(widget.page)
     box = widget.digit.bounding_box()
     assert box["y"] > 0 and box["y"] + box["height"] < 900

@@ -13,6 +13,7 @@ from dlcheat.architectures.vae import VAE, interpolate
 from dlcheat.datasets import mnist
 from dlcheat.widgets.base import BookWidget
 from dlcheat.widgets.latent import LatentExplorer
+from tests.browser.frames import settle
 
 CHAPTER = "07-architectures/04-generative/vae"
 ARROWS = {"ArrowLeft": (0, -1), "ArrowRight": (0, 1), "ArrowUp": (1, 1), "ArrowDown": (1, -1)}
@@ -47,10 +48,6 @@ def python(page, explorer):
     return widget
 
 
-def settle(page):
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
 def greys(page, selector):
     """The grey values that a canvas shows, one row for each canvas."""
     shown = page.evaluate(
@@ -67,6 +64,7 @@ def point(explorer):
 
 def walked(explorer):
     """What the widget says of t."""
+    settle(explorer.page)
     return explorer.locator(".lat-play output").inner_text()
 
 
@@ -268,6 +266,7 @@ def test_names_begin_with_the_visible_text(page, explorer):
         assert name.startswith(button.inner_text())
     play = explorer.locator(".lat-play button")
     play.click()
+    settle(page)
     assert play.inner_text() == "Pause"
     assert play.get_attribute("aria-label").startswith("Pause")
 

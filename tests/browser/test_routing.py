@@ -8,6 +8,7 @@ import torch
 
 from dlcheat.layers.capsule import dynamic_routing, squash
 from dlcheat.widgets.routing import PRESETS, WORKED
+from tests.browser.frames import settle
 
 CHAPTER = "07-architectures/03-convolution/capsnet"
 
@@ -37,11 +38,6 @@ def network(page, open_chapter):
     widget.locator("table").first.wait_for()
     widget.scroll_into_view_if_needed()
     return widget
-
-
-def settle(page):
-    """Wait until what was asked for has been painted."""
-    page.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
 
 def shown_terms(widget):
@@ -222,6 +218,7 @@ def test_play_runs_to_the_end_and_reset_restores_everything(page, own):
 def test_the_network_is_routed_whole(page, network):
     lengths = []
     for t in range(6):
+        settle(page)
         rows = network.locator(".rt-wholes tbody tr").all_inner_texts()
         table = np.array([numbers(row) for row in rows])              # share %, ‖s‖, ‖v‖
         assert table.shape == (10, 3)
@@ -242,6 +239,7 @@ def test_choosing_digit_capsules_and_parts(page, network):
     summary = network.locator(".dlw-summary")
     network.get_by_label("Test digit", exact=True).select_option(index=1)
     network.get_by_role("img", name="the test digit, a 9").wait_for()
+    settle(page)
     assert "for digit 9 and" in summary.inner_text()
     network.get_by_label("and", exact=True).select_option("0")
     settle(page)
