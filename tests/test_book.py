@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 import statistics
 from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+import dlcheat
 from tests.conftest import BOOK, ROOT
 from tests.headings import HEADINGS
 
@@ -127,6 +131,29 @@ def test_anatomy(path: Path) -> None:
     assert re.search(r"\{cite:[pt]\}", text)
     assert re.search(r"predict", text, re.I), "the reader predicts before the widget moves"
     assert not re.search(r"TODO|FIXME|placeholder|coming soon|left as an exercise", text, re.I)
+
+
+@every_notebook
+def test_the_calls_of_the_card_run(path: Path) -> None:
+    card = next(s for s in sources(path, "markdown") if "{admonition} Cheat sheet" in s)
+    calls = re.findall(r"`([^`\n]+)`", "".join(re.findall(r"^\*\*Call\*\* .*$", card, re.M)))
+    assert calls, "a card ends with **Call** and the code"
+    for call in calls:
+        assert isinstance(eval(call, names_of_cards()), torch.Tensor | torch.nn.Module), call
+
+
+@cache
+def names_of_cards() -> dict[str, object]:
+    """All that dlcheat's modules define, torch's usual short names, and inputs to call them on."""
+    names: dict[str, object] = {}
+    for module in pkgutil.walk_packages(dlcheat.__path__, "dlcheat."):
+        if not module.name.startswith(("dlcheat.sphinx", "dlcheat.widgets")):
+            found = vars(importlib.import_module(module.name))
+            names |= {k: v for k, v in found.items() if getattr(v, "__module__", "") == module.name}
+    x, images = torch.rand(2, 784), torch.rand(2, 1, 28, 28)
+    return names | {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "x": x,
+                    "images": images, "model": torch.nn.Linear(784, 784), "target": torch.tensor([1, 2]),
+                    "predictions": torch.rand(2, 6, 3, 4), "lengths": torch.rand(2, 10)}
 
 
 @every_notebook

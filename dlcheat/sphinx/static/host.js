@@ -93,15 +93,21 @@
     }
   }
 
+  let ready = null;      // the first widget is drawn before the second starts, and so on
   function showView(tag) {
     const model = models.get(JSON.parse(tag.textContent).model_id);
     if (model?.get("_model_module") !== "anywidget") return;
     const el = document.createElement("div");
     tag.before(el);
-    show(model, el).catch((error) => {
+    const start = () => show(model, el).catch((error) => {
       console.error(error);
       el.textContent = "This widget could not be shown: " + error.message;
     });
+    if (ready) ready = ready.then(start).then(() => new Promise((done) => setTimeout(done)));
+    else {
+      start();
+      ready = new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    }
   }
 
   /** Read the tags that are whole: the page goes on behind them. */
