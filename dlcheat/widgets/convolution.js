@@ -170,9 +170,23 @@ function setTracks(table, columns, rows) {
 }
 const setColumns = (table, n, width, height = CELL) => setTracks(table, Array(n).fill(Math.ceil(width)), Array(n).fill(height));
 
-/** A box that scrolls on its own where it is wider than the page. */
-function scrollBox(label, wide, child) {
-  return h("div", { class: "conv-scroll", ...(wide ? { tabindex: "0", role: "region", "aria-label": label } : {}) }, child);
+/**
+ * A square table of cells { el, … } in a box that scrolls on its own. `show(n)` gives the n × n cells it shows: what is
+ * missing is made, what is too much is hidden, so that a size that comes back costs little.
+ */
+function square(label, className, make) {
+  const body = h("div", { class: `conv-grid ${className}` }), box = h("div", { class: "conv-scroll" }, body), lines = [];
+  return { body, box, show(n, wide = false) {
+    for (let r = 0; r < n; r++) {
+      lines[r] ??= { el: body.appendChild(h("div", { class: "conv-line" })), cells: [] };
+      for (let c = lines[r].cells.length; c < n; c++) { lines[r].cells[c] = make(r, c); lines[r].el.append(lines[r].cells[c].el); }
+    }
+    const hide = (el, hidden) => { if (el.hidden !== hidden) el.hidden = hidden; };
+    lines.forEach((line, r) => { hide(line.el, r >= n); if (r < n) line.cells.forEach((cell, c) => hide(cell.el, c >= n)); });
+    // a box that scrolls is reached by keyboard
+    for (const [name, value] of Object.entries({ tabindex: "0", role: "region", "aria-label": label })) setAttribute(box, name, wide ? value : null);
+    return lines.slice(0, n).map((line) => line.cells.slice(0, n));
+  } };
 }
 
 /** A panel with a title over a grid of cells. */
@@ -262,65 +276,60 @@ export default {
       field.dispatchEvent(new Event("input", { bubbles: true }));
     });
 
-    let imageCells = [], kernelCells = [], paddedCells = [], workCells = [], workTable = null, mapCells = {};
+    let imageCells = [], kernelCells = [], paddedCells = [], workCells = [], mapCells = {};
 
     /** Replace one cell of the image or the kernel. */
     const edited = (name, r, c, v) => write({ [name]: state[name].map((row, i) => (i === r ? row.map((old, j) => (j === c ? v : old)) : row)) });
 
-    // a table that was built once is kept: back at its size, it is only put in its place
-    const made = new Map();
-    const kept = (name, build) => made.get(name) ?? made.set(name, build()).get(name);
+    const numberAt = (label, onchange) => numberCell({ label, value: 0, min: -LIMIT, max: LIMIT, onchange });
+    const plain = () => ({ el: h("div", { class: "conv-cell" }) });
+    const tables = {
+      // a cell of the padded image: a number that can be edited, or a zero of the margin
+      image: square("image", "", (r, c) => {
+        const field = numberAt("image", (v) => edited("image", r - state.padding, c - state.padding, v)), weight = h("span", { class: "conv-weight" });
+        return { field, weight, el: h("div", { class: "conv-cell" }, field.el, h("span", { class: "conv-zero" }, "0"), weight) };
+      }),
+      kernel: square("kernel", "", (r, c) => {
+        const field = numberAt(`kernel row ${r}, column ${c}`, (v) => edited("kernel", r, c, v));
+        return { field, el: h("div", { class: "conv-cell conv-edit" }, field.el) };
+      }),
+      work: square("products", "", () => {
+        const value = h("span"), product = h("span", { class: "conv-product" });
+        return { value, product, el: h("div", { class: "conv-cell conv-pair" }, value, product) };
+      }),
+      feature: square("feature map", "conv-map", plain), relu: square("feature map after ReLU", "conv-map", plain), pooled: square("pooled map", "conv-map", plain),
+    };
+    image.body.append(tables.image.box);
+    kernel.body.append(tables.kernel.box, h("label", { class: "conv-bias" }, "bias b ", h("span", { class: "conv-cell conv-edit" }, bias.el)));
+    work.body.append(tables.work.box);
+    for (const key of ["feature", "relu", "pooled"]) maps[key].body.append(tables[key].box);
+    listen(tables.feature.body);
 
-    function buildImage() {
-      const n = state.image.length, p = state.padding;
-      const table = kept(`image ${n} ${p}`, () => {
-        const fields = state.image.map((row, r) => row.map((value, c) =>
-          numberCell({ label: `image row ${r}, column ${c}`, value, min: -LIMIT, max: LIMIT, onchange: (v) => edited("image", r, c, v) })));
-        const cells = grid(n + 2 * p, n + 2 * p, (r, c) => {
-          const inner = fields[r - p]?.[c - p], weight = h("span", { class: "conv-weight" });
-          return { el: h("div", { class: "conv-cell" }, inner ? inner.el : h("span", {}, "0"), weight), weight, pad: !inner };
-        });
-        const tracks = [...Array(p).fill(PAD), ...Array(n).fill(CELL), ...Array(p).fill(PAD)];
-        const body = h("div", { class: "conv-grid" }, cells.flat().map((cell) => cell.el));
-        setTracks(body, tracks, tracks);
-        return { fields, cells, box: scrollBox("image", 44 * n + 72 * p > 250, body) };
-      });
-      imageCells = table.fields; paddedCells = table.cells;
-      image.body.replaceChildren(table.box);
-    }
-
-    function buildKernel() {
-      const k = state.kernel.length;
-      kernelCells = state.kernel.map((row, r) => row.map((value, c) =>
-        numberCell({ label: `kernel row ${r}, column ${c}`, value, min: -LIMIT, max: LIMIT, onchange: (v) => edited("kernel", r, c, v) })));
-      const cells = h("div", { class: "conv-grid" },
-        kernelCells.flat().map((cell) => h("div", { class: "conv-cell conv-edit" }, cell.el)));
-      setColumns(cells, k, CELL);
-      kernel.body.replaceChildren(scrollBox("kernel", k > 5, cells), h("label", { class: "conv-bias" }, "bias b ", h("span", { class: "conv-cell conv-edit" }, bias.el)));
-      workCells = grid(k, k, () => ({ value: h("span"), product: h("span", { class: "conv-product" }) }));
-      workTable = h("div", { class: "conv-grid" }, workCells.flat().map((cell) => h("div", { class: "conv-cell conv-pair" }, cell.value, cell.product)));
-      work.body.replaceChildren(scrollBox("products", k > 3, workTable));
-    }
-
-    function buildMap(key, n, label) {
-      const table = kept(`${key} ${n}`, () => {
-        const cells = grid(n, n, () => h("div", { class: "conv-cell" }));
-        const body = h("div", { class: "conv-grid conv-map" }, cells.flat());
-        if (key === "feature") listen(body, n);
-        return { cells, box: scrollBox(label, key !== "feature" && n > 5, body) };
-      });
-      mapCells[key] = table.cells;
-      maps[key].body.replaceChildren(table.box);
+    /** Give every table its size. */
+    function resize(n, p, k, o, m) {
+      const tracks = [...Array(p).fill(PAD), ...Array(n).fill(CELL), ...Array(p).fill(PAD)];
+      paddedCells = tables.image.show(n + 2 * p, 44 * n + 72 * p > 250);
+      setTracks(tables.image.body, tracks, tracks);
+      paddedCells.forEach((row, r) => row.forEach((cell, c) => {
+        cell.pad = Math.min(r, c) < p || Math.max(r, c) >= n + p;
+        setAttribute(cell.field.el, "aria-label", `image row ${r - p}, column ${c - p}`);
+      }));
+      imageCells = state.image.map((row, r) => row.map((_, c) => paddedCells[r + p][c + p].field));
+      kernelCells = tables.kernel.show(k, k > 5).map((row) => row.map((cell) => cell.field));
+      setColumns(tables.kernel.body, k, CELL);
+      workCells = tables.work.show(k, k > 3);
+      mapCells = { feature: tables.feature.show(o), relu: tables.relu.show(o, o > 5), pooled: tables.pooled.show(m, m > 5) };
     }
 
     /** The arrow keys and the pointer choose a window in the feature map. */
-    function listen(table, n) {
+    function listen(table) {
       table.setAttribute("role", "group");
       table.setAttribute("aria-label", "feature map: the arrow keys or a click choose the window");
-      const within = (i) => Math.min(n - 1, Math.max(0, i));
-      const goTo = (r, c) => { steps.stop(); write({ position: within(r) * n + within(c) }); };
-      const row = () => Math.floor(Math.min(state.position, n * n - 1) / n), column = () => Math.min(state.position, n * n - 1) % n;
-      draggable(table, { bigStep: 2, move: (dx, dy) => goTo(row() + dy, column() + dx), place: (x, y) => goTo(Math.floor(y * n), Math.floor(x * n)) });
+      const size = () => step.output_size, within = (i) => Math.min(size() - 1, Math.max(0, i));
+      const goTo = (r, c) => { steps.stop(); write({ position: within(r) * size() + within(c) }); };
+      const now = () => Math.min(state.position, size() ** 2 - 1);
+      draggable(table, { bigStep: 2, move: (dx, dy) => goTo(Math.floor(now() / size()) + dy, (now() % size()) + dx),
+        place: (x, y) => goTo(Math.floor(y * size()), Math.floor(x * size())) });
     }
 
     /** Write the state into every control; cells that already hold the value keep what is being typed. */
@@ -340,15 +349,8 @@ export default {
       if (!alive) return;
       step = convolutionStep(state);
       const n = state.image.length, k = state.kernel.length, o = step.output_size, fits = o > 0;
-      const shape = [n, k, state.padding, o, step.pooled_size].join();
-      if (shape !== built) {
-        const [n0, k0, p0, o0, m0] = built.split(",").map(Number);
-        if (n !== n0 || state.padding !== p0) buildImage();
-        if (k !== k0) buildKernel();
-        if (o !== o0) { buildMap("feature", o, "feature map"); buildMap("relu", o, "feature map after ReLU"); }
-        if (step.pooled_size !== m0) buildMap("pooled", step.pooled_size, "pooled map");
-        built = shape;
-      }
+      const shape = [n, state.padding, k, o, step.pooled_size];
+      if (shape.join() !== built) { built = shape.join(); resize(...shape); }
       sync();
       // the player, over as many positions as there are windows
       const count = Math.max(1, o * o);
@@ -381,7 +383,7 @@ export default {
         const weight = taps.get(`${r},${c}`), tap = weight !== undefined, unread = o > 0 && !(lines.has(r) && lines.has(c));
         setClass(cell.el, `conv-cell${cell.pad ? " conv-pad" : " conv-edit"}${tap ? " conv-tap" : inside(r, c) ? " conv-between" : ""}${unread && !cell.pad ? " conv-unread" : ""}`);
         setText(cell.weight, tap ? `×${short(weight)}` : "");
-        if (!cell.pad) setGround(cell.el, unread ? "" : heat(state.image[r - p][c - p], limit));
+        setGround(cell.el, cell.pad || unread ? "" : heat(state.image[r - p][c - p], limit));
       }));
     }
 
@@ -390,12 +392,12 @@ export default {
       const limit = strongest([step.products]);
       // wide enough for every window: the panel does not move from step to step
       const widest = Math.max(...state.image.flat().map((v) => short(v).length)) + Math.max(...state.kernel.flat().map((w) => inBrackets(w).length));
-      setColumns(workTable, state.kernel.length, Math.max(68, 38 + 7.5 * widest));
+      setColumns(tables.work.body, state.kernel.length, Math.max(68, 38 + 7.5 * widest));
       workCells.flat().forEach((cell, i) => {
         const some = i < step.products.length;
         setText(cell.value, some ? `${short(step.values[i])} × ${inBrackets(step.weights[i])}` : "");
         setText(cell.product, some ? short(step.products[i]) : "–");
-        setGround(cell.value.parentElement, some ? heat(step.products[i], limit) : "");
+        setGround(cell.el, some ? heat(step.products[i], limit) : "");
       });
       setText(work.note, step.output_size ? `sum ${short(step.products.reduce((a, b) => a + b, 0), 3)}, with the bias ${short(step.total, 3)}` : "");
     }
@@ -411,8 +413,8 @@ export default {
       const pooledFrom = state.relu ? "relu" : "feature";
       for (const [key, rows] of [["feature", step.feature_map], ["relu", step.relu_map]]) {
         const limit = strongest(step.feature_map);
-        if (o) setColumns(mapCells[key][0][0].parentElement, o, columnWidth(rows));
-        mapCells[key]?.forEach((line, r) => line.forEach((cell, c) => {
+        setColumns(tables[key].body, o, columnWidth(rows));
+        mapCells[key].forEach((line, r) => line.forEach(({ el: cell }, c) => {
           const i = r * o + c, known = i <= step.position, now = i === step.position;
           setText(cell, known ? short(rows[r][c]) : "·");
           setClass(cell, `conv-cell${now ? " conv-tap" : ""}${key === pooledFrom && m && inPool(r, c) ? " conv-pooling" : ""}`);
@@ -420,8 +422,8 @@ export default {
         }));
       }
       const limit = strongest(step.relu_map);
-      if (m) setColumns(mapCells.pooled[0][0].parentElement, m, columnWidth(step.pooled_map));
-      mapCells.pooled?.forEach((line, r) => line.forEach((cell, c) => {
+      setColumns(tables.pooled.body, m, columnWidth(step.pooled_map));
+      mapCells.pooled.forEach((line, r) => line.forEach(({ el: cell }, c) => {
         const known = step.pooled_ready[r][c], now = done && done[0] === r && done[1] === c;
         setText(cell, known ? short(step.pooled_map[r][c]) : "·");
         setClass(cell, `conv-cell${now ? " conv-pooling" : ""}`);

@@ -26,7 +26,7 @@ def stepper(page: Page, open_chapter: Callable[..., None]) -> Locator:
 def cells(stepper: Locator, name: str) -> list[str]:
     """Return what the cells of a map show, row after row."""
     settle(stepper.page)
-    return stepper.locator(f".conv-{name} .conv-cell").all_inner_texts()
+    return stepper.locator(f".conv-{name} .conv-cell:visible").all_inner_texts()
 
 
 def shown(value: float) -> str:
@@ -41,8 +41,8 @@ def expect_picture(stepper: Locator, **changes: object) -> None:
     total = step.output_size ** 2
     expect(stepper.locator(".dlw-player output")).to_have_text(f"{step.position + 1} of {total}")
     settle(stepper.page)
-    expect(stepper.locator(".conv-image .conv-tap")).to_have_count(len(step.cells))
-    products = stepper.locator(".conv-work .conv-product").all_inner_texts()
+    expect(stepper.locator(".conv-image .conv-tap:visible")).to_have_count(len(step.cells))
+    products = stepper.locator(".conv-work .conv-product:visible").all_inner_texts()
     assert products == [shown(v) for v in step.products]
     for name, rows in [("feature", step.feature_map), ("relu", step.relu_map)]:
         flat = [v for row in rows for v in row]
@@ -214,7 +214,7 @@ def test_a_kernel_that_does_not_fit_is_said_in_words(stepper: Locator) -> None:
     expect(stepper.locator(".conv-feature")).to_be_hidden()
     expect(stepper.get_by_label("Window", exact=True)).to_be_disabled()
     stepper.get_by_label("Padding p").press("ArrowRight")          # 4 + 2 = 6 ≥ 5: it fits again
-    expect(stepper.locator(".conv-feature .conv-cell")).to_have_count(4)
+    expect(stepper.locator(".conv-feature .conv-cell:visible")).to_have_count(4)
     stepper.get_by_label("Padding p").press("ArrowLeft")
     for _ in range(3):
         size.press("ArrowLeft")
@@ -231,11 +231,12 @@ def test_a_pooling_window_that_does_not_fit(stepper: Locator) -> None:
 def test_reset_restores_the_first_state_exactly(stepper: Locator) -> None:
     def picture() -> str:
         return stepper.evaluate(
-            """(e) => JSON.stringify([
-                 [...e.querySelectorAll("input, select")].map((i) => [i.value, i.checked, i.disabled]),
-                 [...e.querySelectorAll(".dlw-title, .conv-cell, .dlw-note, .dlw-summary, output,"
-                  + ".conv-equations, .conv-sizes, .conv-alarm, button")].map((i) =>
-                  [i.textContent, i.className, i.style.background, i.disabled])])""")
+            """(e) => { const seen = (s) => [...e.querySelectorAll(s)].filter((i) => i.checkVisibility());
+                 return JSON.stringify([
+                   seen("input, select").map((i) => [i.value, i.checked, i.disabled, i.ariaLabel]),
+                   seen(".dlw-title, .conv-cell, .dlw-note, .dlw-summary, output, .conv-equations, "
+                        + ".conv-sizes, .conv-alarm, button").map((i) =>
+                     [i.innerText, i.className, i.style.background, i.disabled])]); }""")
 
     before = picture()
     stepper.get_by_label("Image", exact=True).select_option(label="a seven (MNIST, 8 × 8)")
