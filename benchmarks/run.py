@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 from dlcheat import activations, losses
-from dlcheat.layers import convolution, linear, pooling
+from dlcheat.layers import convolution, linear, normalization, pooling
 
 #: Ratios above it are explained.
 TARGET = 1.5
@@ -112,6 +112,11 @@ def cases() -> list[Case]:
         Case("linear", linear.linear, F.linear,
              (images, normal(128, 784), normal(128)), small),
     ]
+
+    found.append(Case("batch_norm", lambda x: normalization.batch_norm(x, None, None, training=True),
+                      lambda x: F.batch_norm(x, None, None, training=True), (maps,), passes))
+    found.append(Case("layer_norm", lambda x: normalization.layer_norm(x, [1000]),
+                      lambda x: F.layer_norm(x, [1000]), (normal(512, 1000),), passes))
 
     def conv(name: str, x: Tensor, w: Tensor, why: str = window, **options: object) -> None:
         found.append(Case(f"conv2d {name}", lambda x, w: convolution.conv2d(x, w, **options),

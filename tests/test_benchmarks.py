@@ -7,7 +7,7 @@ import torch
 
 from benchmarks import run
 from dlcheat import activations, losses
-from dlcheat.layers import convolution, linear, pooling
+from dlcheat.layers import convolution, linear, normalization, pooling
 from tests.compare import assert_near
 
 # what torch does not have under any name, or what is no computation on tensors
@@ -24,7 +24,7 @@ def test_both_give_the_same(case):
 
 def test_every_function_is_timed():
     timed = {case.name.split(" ")[0] for case in CASES}
-    for module in (activations, losses, convolution, linear, pooling):
+    for module in (activations, losses, convolution, linear, normalization, pooling):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 assert name in timed | ALONE, f"{module.__name__}.{name} is not timed"
