@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 import tests.compare  # noqa: F401 - the fixed hypothesis profile
-from dlcheat.training import accuracy, batches, fit
+from dlcheat.training import accuracy, batches, fit, gradient_check, numerical_gradient
 
 
 def squared(model, x, y):
@@ -193,3 +193,75 @@ def test_a_classifier_from_end_to_end():
     history = fit(model, lambda m, x, y: cross_entropy(m(x), y), x, y, epochs=30, lr=0.05,
                   evaluate=lambda: accuracy(model, x, y))
     assert history.score[-1] >= 0.97
+
+
+# gradients by differences ----------------------------------------------------------------------
+
+def wavy(x):
+    return (x.sin() * x.exp()).sum() + x.prod()
+
+
+@given(st.integers(0, 2**31), st.sampled_from([(), (1,), (3,), (2, 3)]))
+def test_numerical_gradient_equals_autograd(seed, shape):
+    x = torch.randn(shape, dtype=torch.double, generator=torch.Generator().manual_seed(seed))
+    before = x.clone()
+    point = x.clone().requires_grad_()
+    expected, = torch.autograd.grad(wavy(point), point)
+    size = 1 + expected.abs().max().item()
+    torch.testing.assert_close(numerical_gradient(wavy, x), expected, rtol=0, atol=1e-8 * size)
+    torch.testing.assert_close(numerical_gradient(wavy, x, method="forward"), expected,
+                               rtol=0, atol=1e-6 * size)
+    assert torch.equal(x, before)
+    assert gradient_check(wavy, x) < 1e-8
+    assert torch.autograd.gradcheck(wavy, point)
+
+
+@pytest.mark.parametrize(("method", "order"), [("forward", 1), ("central", 2)])
+def test_the_error_has_its_order(method, order):
+    x = torch.tensor([0.7], dtype=torch.double)
+    error = [abs(numerical_gradient(lambda x: x.exp().sum(), x, h, method) - x.exp()).item()
+             for h in (1e-2, 1e-3)]
+    assert error[0] / error[1] == pytest.approx(10 ** order, rel=0.05)
+
+
+def test_the_step_is_the_one_that_was_taken():
+    x = torch.tensor([1e6], dtype=torch.float32)                 # 1e6 + 0.1 is 1e6 + 0.125
+    assert numerical_gradient(lambda x: 3 * (x.double() - 1e6).sum(), x, 0.1).item() == 3
+
+
+def test_a_view_that_is_not_contiguous():
+    x = torch.arange(6.0, dtype=torch.double).view(2, 3).T
+    got = numerical_gradient(lambda x: (x ** 2).sum(), x)
+    torch.testing.assert_close(got, 2 * x, rtol=0, atol=1e-8)
+
+
+def test_gradient_check_finds_a_wrong_gradient():
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x ** 3
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * ctx.saved_tensors[0] ** 2 * grad          # 3 x², forgotten
+
+    x = torch.tensor([0.5, -1.0], dtype=torch.double)
+    assert gradient_check(lambda x: Wrong.apply(x).sum(), x) == pytest.approx(1 / 5, rel=1e-6)
+    assert gradient_check(lambda x: (0 * x).sum(), x) == 0
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: numerical_gradient(torch.sum, torch.tensor([1, 2])), "x to be a floating-point tensor"),
+    (lambda: numerical_gradient(torch.sum, torch.ones(2), -1.0), "h above 0, received float -1.0"),
+    (lambda: numerical_gradient(torch.sum, torch.ones(2), 1e-12), "h large enough to change 1.0"),
+    (lambda: numerical_gradient(torch.sum, torch.ones(2), method="left"), "method central or forward"),
+    (lambda: numerical_gradient(torch.sin, torch.ones(2)), r"f to give one number, .*shape \(2,\)"),
+    (lambda: numerical_gradient(str, torch.ones(2)), "f to give one number, received str"),
+    (lambda: gradient_check(torch.sin, torch.ones(2)), "f to give a scalar tensor"),
+    (lambda: gradient_check(lambda x: torch.tensor(1.0), torch.ones(2)), "depends on x"),
+    (lambda: gradient_check(torch.sum, [1.0]), "x to be a floating-point tensor"),
+])
+def test_differences_refuse(call, message):
+    with pytest.raises(ValueError, match=f"expected .*{message}"):
+        call()

@@ -92,7 +92,7 @@ def layer_norm(input: Tensor, normalized_shape: list[int] | tuple[int, ...],
     Source: Ba, Kiros and Hinton, 2016.
 
     Args:
-        input: Shape (…, *normalized_shape).
+        input: Shape ``(…, *normalized_shape)``.
         normalized_shape: The last dimensions, those that are averaged over.
         weight: γ of shape ``normalized_shape``; None is 1.
         bias: β of shape ``normalized_shape``; None is 0.
