@@ -99,7 +99,9 @@ class Widget:
 @pytest.fixture
 def widget(page: Page, open_chapter: Callable[..., None]) -> Widget:
     open_chapter(page, PAGE)
-    return Widget(page)
+    found = Widget(page)
+    found.el.scroll_into_view_if_needed()
+    return found
 
 
 # ---- the same numbers -------------------------------------------------------------------------
