@@ -241,6 +241,7 @@ function render({ model, el, signal }) {
     "aria-label": "the plane with its points: the arrow keys move a cursor, Enter adds a point, Delete removes the nearest one" });
   const curve = h("canvas", { class: "pg-curve", role: "img" }), maps = h("canvas", { class: "pg-maps", role: "img" });
   const says = summary(), alarm = h("p", { class: "pg-alarm", role: "status" });
+  const unitsCaption = h("figcaption", {});
   const layerNames = [1, 2, 3].map((l) => h("span", {}, `layer ${l}`));
   box.append(
     h("div", { class: "dlw-row" }, dataMenu.el, phiMenu.el),
@@ -251,7 +252,7 @@ function render({ model, el, signal }) {
       h("div", { class: "pg-right" },
         h("figure", {}, curve, h("figcaption", {}, "Loss against steps; dashed: ln 2, the loss of guessing.")),
         h("figure", {}, h("div", { class: "pg-units" }, h("div", { class: "pg-layers" }, layerNames), maps),
-          h("figcaption", {}, "What each hidden unit answers over the plane: blue above 0, orange below.")))),
+          unitsCaption))),
     says.el, alarm,
     h("div", { class: "dlw-row" }, classMenu.el, undo, clear, speed.el));
 
@@ -323,6 +324,7 @@ function render({ model, el, signal }) {
     c.strokeStyle = colors.classes[1]; c.lineWidth = 2; c.stroke();
   }
   function drawMaps(outputs) {
+    setText(unitsCaption, state.hidden ? "What each hidden unit answers over the plane: blue above 0, orange below." : "No hidden unit: the answer is one sum of the two coordinates.");
     const side = GRID / 2, tile = side + 4, across = 8, { pixels, put } = sheetOf(maps, across * tile, 3 * tile), width = across * tile, n = state.units;
     pixels.fill(0);
     for (let l = 0; l < state.hidden; l++) {
