@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dlcheat.widgets.backprop import NAMES, RATES, BackpropStepper, backprop_step
+from tests.browser.widgets import nameless_controls, settle, small_controls
 from tests.widgets.test_backprop import random_state
 
 PAGE = "02-training/algorithm"
@@ -31,10 +32,6 @@ def shown(value: float) -> str:
     return ("0" if text == "-0" else text).replace("-", "−")
 
 
-def settle(stepper: Locator) -> None:
-    stepper.page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
-
-
 def texts(stepper: Locator, selector: str) -> list[str]:
     return stepper.evaluate("(e, s) => [...e.querySelectorAll(s)].map((t) => t.textContent)", selector)
 
@@ -45,7 +42,7 @@ def expect_picture(stepper: Locator, **changes: object) -> None:
     step = backprop_step(**state)
     expect(stepper.locator(".dlw-player output")).to_have_text(
         f"round {step.round + 1}, {step.stage + 1} of 6")
-    settle(stepper)
+    settle(stepper.page)
     s, p, g = step.stage, step.parameters, step.gradient
     late = s == 5
 
@@ -218,7 +215,7 @@ def test_play_and_pause(page: Page, stepper: Locator) -> None:
 def test_the_loss_curve(stepper: Locator) -> None:
     expect(stepper.locator(".bp-plot")).to_have_attribute("aria-label", "no loss has been computed yet")
     stepper.get_by_label("Step", exact=True).press("End")
-    settle(stepper)
+    settle(stepper.page)
     losses = backprop_step(**{**FIRST, "position": 179}).losses
     label = f"30 updates: from {shown(losses[0])} to {shown(losses[-1])}"
     expect(stepper.locator(".bp-plot")).to_have_attribute("aria-label", re.compile(label))
@@ -314,7 +311,7 @@ def test_reset_restores_the_first_state_exactly(stepper: Locator) -> None:
                      i.getAttribute("points"), i.getAttribute("stroke-width"), i.getAttribute("cx"),
                      i.disabled, i.getAttribute("aria-pressed")])])""")
 
-    settle(stepper)
+    settle(stepper.page)
     stepper.page.wait_for_timeout(600)               # what a screen reader is told comes later
     before = picture()
     stepper.get_by_label("Hidden f").select_option(value="tanh")
@@ -322,7 +319,7 @@ def test_reset_restores_the_first_state_exactly(stepper: Locator) -> None:
     stepper.get_by_label("target y").fill("0.5")
     stepper.get_by_label("Learning rate η").press("End")
     stepper.get_by_label("Step", exact=True).press("End")
-    settle(stepper)
+    settle(stepper.page)
     assert picture() != before
     stepper.get_by_role("button", name="Reset").click()
     expect_picture(stepper)
@@ -339,7 +336,7 @@ def test_a_narrow_page_does_not_scroll_and_can_be_read(
     open_chapter(page, PAGE)
     stepper = page.locator(".bp").first
     stepper.get_by_label("Step", exact=True).press("End")
-    settle(stepper)
+    settle(stepper.page)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
     assert stepper.evaluate("(e) => e.getBoundingClientRect().right") <= width
     sizes = stepper.evaluate(
@@ -367,23 +364,15 @@ def test_touch_by_finger(phone: Page, open_chapter: Callable[..., None]) -> None
 def test_the_height_does_not_change(stepper: Locator) -> None:
     heights = set()
     for _ in range(13):
-        settle(stepper)
+        settle(stepper.page)
         heights.add(round(stepper.bounding_box()["height"]))
         stepper.get_by_role("button", name="one step forward").click()
     assert max(heights) - min(heights) <= 2, heights
 
 
 def test_touch_targets_and_names(stepper: Locator) -> None:
-    small = stepper.evaluate(
-        """(e) => [...e.querySelectorAll("button, select, input")]
-           .filter((c) => c.offsetParent).map((c) => [c.getBoundingClientRect(), c])
-           .filter(([r]) => r.height < 43.5 || r.width < 43.5)
-           .map(([r, c]) => `${c.ariaLabel ?? c.textContent} ${r.width} × ${r.height}`)""")
-    assert small == []
-    nameless = stepper.evaluate(
-        """(e) => [...e.querySelectorAll("button, select, input")].filter((c) =>
-           !(c.ariaLabel || c.labels?.length || c.textContent.trim())).length""")
-    assert nameless == 0
+    assert small_controls(stepper, 43.5) == []
+    assert nameless_controls(stepper) == 0
 
 
 @pytest.mark.paint

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from dlcheat.layers.convolution import output_size
 from dlcheat.widgets.convolution import ConvolutionStepper, convolution_step
-from tests.browser.frames import settle
+from tests.browser.widgets import nameless_controls, settle, small_controls
 from tests.widgets.test_convolution import random_state
 
 PAGE = "07-architectures/03-convolution/index"
@@ -272,16 +272,8 @@ def test_a_narrow_page_does_not_scroll_sideways(
 
 
 def test_touch_targets_and_names(stepper: Locator) -> None:
-    small = stepper.evaluate(
-        """(e) => [...e.querySelectorAll("button, select, input:not([type=checkbox])")]
-           .filter((c) => c.offsetParent).map((c) => [c.getBoundingClientRect(), c])
-           .filter(([r]) => r.height < 42 || r.width < 42)
-           .map(([r, c]) => `${c.ariaLabel ?? c.textContent} ${r.width} × ${r.height}`)""")
-    assert small == []
-    nameless = stepper.evaluate(
-        """(e) => [...e.querySelectorAll("button, select, input")].filter((c) =>
-           !(c.ariaLabel || c.labels?.length || c.textContent.trim())).length""")
-    assert nameless == 0
+    assert small_controls(stepper, 42, "input:not([type=checkbox])") == []
+    assert nameless_controls(stepper) == 0
 
 
 @pytest.mark.paint

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dlcheat.architectures.cnn import seen_rows, translate
 from dlcheat.widgets.feature_maps import Followed, centre, folded, follow, stroke
-from tests.browser.frames import settle
+from tests.browser.widgets import settle
 from tests.widgets.test_feature_maps import random_cnn
 
 PAGE = "07-architectures/03-convolution/cnn"

@@ -13,7 +13,7 @@ from dlcheat.architectures.vae import VAE, interpolate
 from dlcheat.datasets import mnist
 from dlcheat.widgets.base import BookWidget
 from dlcheat.widgets.latent import LatentExplorer
-from tests.browser.frames import settle
+from tests.browser.widgets import settle
 
 CHAPTER = "07-architectures/04-generative/vae"
 ARROWS = {"ArrowLeft": (0, -1), "ArrowRight": (0, 1), "ArrowUp": (1, 1), "ArrowDown": (1, -1)}

@@ -17,12 +17,9 @@ from dlcheat.widgets.playground import (
     train_step,
     uniforms,
 )
+from tests.browser.widgets import settle
 
 CHAPTER = "01-introduction"
-
-
-def settle(page):
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 
 from dlcheat.layers.capsule import dynamic_routing, squash
 from dlcheat.widgets.routing import PRESETS, WORKED
-from tests.browser.frames import settle
+from tests.browser.widgets import settle
 
 CHAPTER = "07-architectures/03-convolution/capsnet"
 

@@ -1,0 +1,27 @@
+"""What the tests of all widgets ask of a page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page
+
+
+def settle(page: Page) -> None:
+    """Wait until what was asked for has been painted: controls answer at once, pictures then."""
+    page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def small_controls(widget: Locator, least: float, fields: str = "input") -> list[str]:
+    """Return the visible buttons, menus and fields that are narrower or lower than ``least``."""
+    return widget.evaluate(
+        """(e, [least, fields]) => [...e.querySelectorAll(`button, select, ${fields}`)]
+           .filter((c) => c.offsetParent).map((c) => [c.getBoundingClientRect(), c])
+           .filter(([r]) => r.height < least || r.width < least)
+           .map(([r, c]) => `${c.ariaLabel ?? c.textContent} ${r.width} × ${r.height}`)""",
+        [least, fields])
+
+
+def nameless_controls(widget: Locator) -> int:
+    """Return how many buttons, menus and fields a screen reader has no name for."""
+    return widget.evaluate(
+        """(e) => [...e.querySelectorAll("button, select, input")].filter((c) =>
+           !(c.ariaLabel || c.labels?.length || c.textContent.trim())).length""")
