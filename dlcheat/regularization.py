@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcheat.validation import expect, expect_float
@@ -112,6 +113,157 @@ def _floats(parameters: Iterable[Tensor]) -> list[Tensor]:
     found = [expect_float("each parameter", w) for w in parameters]
     expect(bool(found), "at least one tensor", found)
     return found
+
+
+def soft_threshold(input: Tensor, threshold: float) -> Tensor:
+    r"""Move each entry towards zero by ``threshold``, and stop there.
+
+    .. math:: S_t(x) = \operatorname{sign}(x) \max(|x| - t, 0)
+
+    It is the minimum of :math:`\frac12 (w - x)^2 + t |w|`, the step that an L1 penalty asks for;
+    torch calls it ``softshrink``.
+
+    Source: Donoho, 1995.
+
+    Args:
+        input: Any shape.
+        threshold: t, at least 0.
+
+    Returns:
+        The input's shape.
+
+    Raises:
+        ValueError: If ``input`` is not floating-point or the threshold negative.
+
+    >>> soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
+    tensor([-2.,  0.,  1.])
+    """
+    expect_float("input", input)
+    expect(threshold >= 0, "threshold of at least 0", threshold)
+    return input.sign() * (input.abs() - threshold).clamp(min=0)
+
+
+def elastic_net(X: Tensor, y: Tensor, alpha: float = 1.0, l1_ratio: float = 0.5, *,
+                tol: float = 1e-10, max_iter: int = 10_000) -> Tensor:
+    r"""Return the weights of linear regression with an L1 and an L2 penalty.
+
+    .. math:: \min_w \frac{1}{2N} \lVert Xw - y \rVert_2^2
+       + \alpha \left( \rho \lVert w \rVert_1 + \frac{1 - \rho}{2} \lVert w \rVert_2^2 \right)
+
+    Coordinate descent: with all others held, the best value of one weight is a soft threshold of
+    what the data ask for; sweep over the weights until none moves by more than ``tol``.
+    ρ = 1 is the lasso, ρ = 0 ridge regression, α = 0 least squares.
+
+    Source: Friedman, Hastie and Tibshirani, 2010; names as in scikit-learn, without an intercept.
+
+    Args:
+        X: Inputs, shape (N, D).
+        y: Targets, shape (N,).
+        alpha: Strength α, at least 0.
+        l1_ratio: Share ρ of the L1 penalty, from 0 to 1.
+        tol: Largest move in the last sweep.
+        max_iter: Most sweeps.
+
+    Returns:
+        Shape (D,).
+
+    Raises:
+        ValueError: If shapes or types do not match, or a number is out of range.
+
+    >>> elastic_net(torch.eye(2), torch.tensor([3.0, 0.5]), alpha=0.5, l1_ratio=1.0)
+    tensor([2., 0.])
+    """
+    expect(expect_float("X", X).ndim == 2 and X.numel() > 0, "X of shape (N, D)", X)
+    expect_float("y", y)
+    expect(y.shape == X.shape[:1], f"y of shape ({len(X)},)", y)
+    expect(alpha >= 0, "alpha of at least 0", alpha)
+    expect(0 <= l1_ratio <= 1, "l1_ratio from 0 to 1", l1_ratio)
+    expect(tol >= 0 and max_iter >= 1, "tol of at least 0 and max_iter of at least 1",
+           (tol, max_iter))
+    gram, moment = X.T @ X / len(X), X.T @ y / len(X)                # (D, D), (D,)
+    w = torch.zeros_like(moment)
+    for _ in range(max_iter):
+        largest = 0.0
+        for j in range(len(w)):
+            pull = moment[j] - gram[j] @ w + gram[j, j] * w[j]       # what the data ask for
+            curvature = gram[j, j] + alpha * (1 - l1_ratio)
+            new = soft_threshold(pull, alpha * l1_ratio) / curvature if curvature > 0 else w[j]
+            largest = max(largest, abs(new - w[j]).item())
+            w[j] = new
+        if largest <= tol:
+            break
+    return w
+
+
+def smooth_labels(target: Tensor, classes: int, label_smoothing: float = 0.1,
+                  dtype: torch.dtype = torch.float32) -> Tensor:
+    r"""Return class probabilities that are a little less sure than the labels.
+
+    .. math:: q_c = (1 - \epsilon)\,[c = y] + \epsilon / C
+
+    Cross-entropy with these targets is ``cross_entropy(…, label_smoothing=ε)``.
+
+    Source: Szegedy et al., 2016.
+
+    Args:
+        target: Class numbers, shape (N,).
+        classes: C, at least 1.
+        label_smoothing: ε, from 0 to 1.
+        dtype: Type of the probabilities.
+
+    Returns:
+        Shape (N, C); each row sums to 1.
+
+    Raises:
+        ValueError: If the labels are not whole numbers from 0 to C − 1, or ε is outside [0, 1].
+
+    >>> smooth_labels(torch.tensor([1]), classes=4, label_smoothing=0.2)
+    tensor([[0.0500, 0.8500, 0.0500, 0.0500]])
+    """
+    whole = isinstance(target, Tensor) and not target.is_floating_point() and target.ndim == 1
+    expect(whole, "whole-number labels of shape (N,)", target)
+    expect(classes >= 1, "classes of at least 1", classes)
+    expect(0 <= label_smoothing <= 1, "label_smoothing from 0 to 1", label_smoothing)
+    inside = target.numel() == 0 or bool((target >= 0).all() and (target < classes).all())
+    expect(inside, f"labels from 0 to {classes - 1}", target)
+    hard = F.one_hot(target.long(), classes).to(dtype)
+    return (1 - label_smoothing) * hard + label_smoothing / classes
+
+
+def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: float = 0.1,
+            reach: float = 2.0,
+            generator: torch.Generator | None = None) -> Tensor:
+    """Move, turn, scale and shear every image a little, each by its own random amount.
+
+    Each amount is drawn evenly from minus to plus its limit; pixels between four others are their
+    bilinear mean.
+
+    Args:
+        images: Shape (N, C, H, W).
+        turn: Largest angle, in radians.
+        zoom: Largest change of the logarithm of the scale.
+        shear: Largest shear, as a share of the height.
+        reach: Largest shift, in pixels each way.
+        generator: Source of the draws; None takes torch's global one.
+
+    Returns:
+        The images' shape; what moves in from outside is 0.
+
+    Raises:
+        ValueError: If ``images`` is not a floating-point tensor (N, C, H, W).
+
+    >>> augment(torch.ones(5, 1, 8, 8)).shape
+    torch.Size([5, 1, 8, 8])
+    """
+    is_batch = expect_float("images", images).ndim == 4
+    expect(is_batch, "images of shape (N, C, H, W)", images)
+    n, _, height, width = images.shape
+    limits = torch.tensor([turn, zoom, shear, 2 * reach / width, 2 * reach / height])
+    angle, log_scale, slant, right, down = ((2 * torch.rand(n, 5, generator=generator) - 1) * limits).T
+    cos, sin = log_scale.exp() * angle.cos(), log_scale.exp() * angle.sin()
+    rows = [torch.stack([cos, slant - sin, right], 1), torch.stack([sin, cos, down], 1)]
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
 
 
 class EarlyStopping:

@@ -1,13 +1,27 @@
-"""Dropout, penalties and early stopping: against torch and against what they promise."""
+"""Regularisation: against torch, scikit-learn, and what each method promises."""
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import ElasticNet, Lasso, Ridge
 from torch import nn
 
-from dlcheat.regularization import Dropout, EarlyStopping, dropout, l1_penalty, l2_penalty
-from tests.compare import shapes, tensors
+from dlcheat.datasets import mnist
+from dlcheat.regularization import (
+    Dropout,
+    EarlyStopping,
+    augment,
+    dropout,
+    elastic_net,
+    l1_penalty,
+    l2_penalty,
+    smooth_labels,
+    soft_threshold,
+)
+from tests.compare import assert_same, shapes, tensors
 
 
 @given(shape=shapes(1, 4, 30), p=st.floats(0, 0.95), seed=st.integers(0, 99))
@@ -74,6 +88,83 @@ def test_l1_sends_small_weights_to_zero_and_l2_does_not():
         torch.testing.assert_close(w.detach(), torch.tensor(expected), atol=1e-3, rtol=0)
 
 
+@given(data=st.data(), threshold=st.floats(0, 2))
+def test_soft_threshold_is_softshrink(data, threshold):
+    x = data.draw(tensors(data.draw(shapes(1, 3)), torch.float64))
+    assert_same(lambda x: soft_threshold(x, threshold), lambda x: F.softshrink(x, threshold), x)
+
+
+@given(x=st.floats(-3, 3), t=st.floats(0, 2))
+def test_soft_threshold_is_the_minimum(x, t):
+    best = soft_threshold(torch.tensor(x, dtype=torch.float64), t)
+    around = best + torch.linspace(-1, 1, 201, dtype=torch.float64)
+    cost = (around - x) ** 2 / 2 + t * around.abs()
+    assert cost.min() >= (best - x) ** 2 / 2 + t * best.abs() - 1e-12
+
+
+def regression(seed, n=20, d=5):
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(n, d)) @ generator.normal(size=(d, d))
+    return X, generator.normal(size=n) * 2 + X[:, 0]
+
+
+@given(seed=st.integers(0, 999), alpha=st.floats(0.01, 3), ratio=st.floats(0.05, 1))
+def test_elastic_net_is_scikit_learns(seed, alpha, ratio):
+    X, y = regression(seed)
+    theirs = ElasticNet(alpha=alpha, l1_ratio=ratio, fit_intercept=False, tol=1e-13,
+                        max_iter=200_000).fit(X, y).coef_
+    ours = elastic_net(torch.tensor(X), torch.tensor(y), alpha, ratio, tol=1e-12)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert ((ours == 0).numpy() == (theirs == 0)).all()
+
+
+@given(seed=st.integers(0, 999), alpha=st.floats(0.01, 3))
+def test_its_ends_are_lasso_and_ridge(seed, alpha):
+    X, y = regression(seed)
+    tensors_ = torch.tensor(X), torch.tensor(y)
+    ridge = Ridge(alpha=alpha * len(X), fit_intercept=False, solver="cholesky").fit(X, y).coef_
+    np.testing.assert_allclose(elastic_net(*tensors_, alpha, 0.0, tol=1e-12), ridge, atol=1e-8)
+    lasso = Lasso(alpha=alpha, fit_intercept=False, tol=1e-13, max_iter=200_000).fit(X, y).coef_
+    np.testing.assert_allclose(elastic_net(*tensors_, alpha, 1.0, tol=1e-12), lasso, atol=1e-6)
+
+
+def test_elastic_net_at_the_edges():
+    X, y = (torch.tensor(v) for v in regression(0))
+    least = torch.linalg.lstsq(X, y[:, None]).solution[:, 0]
+    torch.testing.assert_close(elastic_net(X, y, 0.0, 1.0, tol=1e-13), least, atol=1e-8, rtol=0)
+    none = (X.T @ y / len(X)).abs().max().item()            # from here on all weights are zero
+    assert (elastic_net(X, y, none * 1.001, 1.0) == 0).all()
+    assert (elastic_net(X, y, none * 0.999, 1.0) != 0).sum() == 1
+    empty = torch.cat([X, torch.zeros(len(X), 1, dtype=X.dtype)], 1)
+    assert elastic_net(empty, y, 0.0, 1.0)[-1] == 0          # a column of zeros says nothing
+
+
+@given(data=st.data(), n=st.integers(1, 6), classes=st.integers(1, 5), epsilon=st.floats(0, 1))
+def test_smooth_labels_is_torchs_label_smoothing(data, n, classes, epsilon):
+    target = torch.tensor(data.draw(st.lists(st.integers(0, classes - 1), min_size=n, max_size=n)))
+    scores = data.draw(tensors((n, classes), torch.float64))
+    smoothed = smooth_labels(target, classes, epsilon, torch.float64)
+    assert_same(lambda z: F.cross_entropy(z, smoothed),
+                lambda z: F.cross_entropy(z, target, label_smoothing=epsilon), scores)
+    torch.testing.assert_close(smoothed.sum(1), torch.ones(n, dtype=torch.float64))
+    assert smooth_labels(target, classes).dtype == torch.float32
+
+
+def test_augment_without_limits_changes_nothing():
+    images = torch.rand(4, 1, 9, 7)
+    still = augment(images, turn=0, zoom=0, shear=0, reach=0)
+    torch.testing.assert_close(still, images, rtol=0, atol=2e-6)
+
+
+def test_augment_moves_each_image_by_its_own_amount():
+    images = mnist().train_images[:1].repeat(32, 1, 1, 1)
+    first, again, other = (augment(images, generator=torch.Generator().manual_seed(s))
+                           for s in (0, 0, 1))
+    assert (first[1:] - first[:1]).abs().amax((1, 2, 3)).min() > 0.05
+    assert first.min() >= 0 and first.max() <= 1 + 1e-6
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
 @given(losses=st.lists(st.floats(0, 10), min_size=1, max_size=30), patience=st.integers(1, 5),
        delta=st.sampled_from([0.0, 0.5]))
 def test_early_stopping_restores_the_best_epoch(losses, patience, delta):
@@ -107,6 +198,17 @@ def test_early_stopping_restores_the_best_epoch(losses, patience, delta):
     (lambda: EarlyStopping(nn.Linear(1, 1), 0), "patience to be an integer of at least 1"),
     (lambda: EarlyStopping(nn.Linear(1, 1), 1, -1.0), "min_delta of at least 0"),
     (lambda: EarlyStopping(nn.Linear(1, 1))(float("nan")), "a loss that is a number"),
+    (lambda: soft_threshold(torch.zeros(2), -1.0), "threshold of at least 0, received"),
+    (lambda: elastic_net(torch.zeros(2), torch.zeros(2)), r"X of shape \(N, D\)"),
+    (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(2)), r"y of shape \(3,\)"),
+    (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), alpha=-1), "alpha of at least 0"),
+    (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), l1_ratio=2), "l1_ratio from 0 to 1"),
+    (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), max_iter=0), "max_iter of at least 1"),
+    (lambda: smooth_labels(torch.zeros(2), 3), "whole-number labels"),
+    (lambda: smooth_labels(torch.tensor([3]), 3), "labels from 0 to 2"),
+    (lambda: smooth_labels(torch.tensor([0]), 3, 1.5), "label_smoothing from 0 to 1"),
+    (lambda: augment(torch.zeros(28, 28)), r"images of shape \(N, C, H, W\)"),
+    (lambda: augment(torch.zeros(1, 1, 4, 4).long()), "images to be a floating-point tensor"),
 ])
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=f"expected .*{message}"):

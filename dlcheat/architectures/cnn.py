@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcheat.layers.convolution import conv2d, windows
+from dlcheat.regularization import augment
 from dlcheat.training import History, fit
 from dlcheat.validation import expect, expect_float
 
@@ -298,34 +299,6 @@ def translate(images: Tensor, down: Tensor | int, right: Tensor | int) -> Tensor
     padded = F.pad(images, (1, 1, 1, 1)).permute(0, 2, 3, 1)             # (N, H + 2, W + 2, C)
     moved = padded[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
     return moved.permute(0, 3, 1, 2)
-
-
-def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: float = 0.1,
-            reach: float = 2.0) -> Tensor:
-    """Move, turn, scale and shear every image a little, each by its own random amount.
-
-    Args:
-        images: Shape (N, C, H, W); outside of an image everything is 0.
-        turn: Largest angle, in radians.
-        zoom: Largest change of the logarithm of the scale.
-        shear: Largest shear, as a share of the height.
-        reach: Largest shift, in pixels each way.
-
-    Raises:
-        ValueError: If ``images`` is not a floating-point tensor (N, C, H, W).
-
-    >>> augment(torch.ones(5, 1, 8, 8)).shape
-    torch.Size([5, 1, 8, 8])
-    """
-    is_batch = expect_float("images", images).ndim == 4
-    expect(is_batch, "images of shape (N, C, H, W)", images)
-    n, _, height, width = images.shape
-    limits = torch.tensor([turn, zoom, shear, 2 * reach / width, 2 * reach / height])
-    angle, log_scale, slant, right, down = ((2 * torch.rand(n, 5) - 1) * limits).T
-    cos, sin = log_scale.exp() * angle.cos(), log_scale.exp() * angle.sin()
-    rows = [torch.stack([cos, slant - sin, right], 1), torch.stack([sin, cos, down], 1)]
-    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False)
 
 
 def train(model: nn.Module, images: Tensor, labels: Tensor, *, epochs: int = 10,

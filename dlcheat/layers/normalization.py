@@ -176,3 +176,42 @@ class BatchNorm1d(nn.Module):
     def extra_repr(self) -> str:
         """Return what ``print`` shows between the brackets."""
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation with its parameters; see :func:`layer_norm` for the formula.
+
+    Args:
+        normalized_shape: The last dimensions, or one number for the last alone.
+        eps: ε, added to the variance.
+
+    Attributes:
+        weight: γ, shape ``normalized_shape``, 1 at the start.
+        bias: β, shape ``normalized_shape``, 0 at the start.
+
+    Raises:
+        ValueError: If ``normalized_shape`` is not made of positive integers.
+
+    >>> LayerNorm(3).load_state_dict(nn.LayerNorm(3).state_dict())
+    <All keys matched successfully>
+    """
+
+    def __init__(self, normalized_shape: int | list[int] | tuple[int, ...],
+                 eps: float = 1e-5) -> None:
+        super().__init__()
+        is_list = isinstance(normalized_shape, list | tuple)
+        shape = tuple(normalized_shape) if is_list else (normalized_shape,)
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape)
+        expect(whole and len(shape) > 0, "normalized_shape of integers of at least 1",
+               normalized_shape)
+        self.normalized_shape, self.eps = shape, eps
+        self.weight = nn.Parameter(torch.ones(shape))
+        self.bias = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each sample of a tensor whose last dimensions are ``normalized_shape``."""
+        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return what ``print`` shows between the brackets."""
+        return f"{self.normalized_shape}, eps={self.eps}"

@@ -284,6 +284,17 @@ export function int8(view, scale = 1) {
 /** Unsigned bytes of a bytes trait. */
 export function uint8(view) { return new Uint8Array(view.buffer, view.byteOffset, view.byteLength); }
 
+/** `count` numbers in [0, 1) from a seed: mulberry32, the same ones here and in Python. */
+export function uniforms(seed, count) {
+  let state = seed >>> 0;
+  return Array.from({ length: count }, () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  });
+}
+
 /** Run `draw` at most once before the next paint, however often it is asked for. */
 export function onPaint(draw) {
   let asked = false;

@@ -13,17 +13,6 @@ export function parameterCount(sizes) {
   return sizes.slice(1).reduce((sum, n, i) => sum + (sizes[i] + 1) * n, 0);
 }
 
-/** `count` numbers in [0, 1) from a seed: mulberry32, the same ones here and in Python. */
-export function uniforms(seed, count) {
-  let state = seed >>> 0;
-  return Array.from({ length: count }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  });
-}
-
 /** The first parameters: for each layer its weight (out × in, row after row), then its bias. */
 export function initialWeights(sizes, seed) {
   const u = uniforms(seed, parameterCount(sizes)), weights = new Float64Array(u.length);

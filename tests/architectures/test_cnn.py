@@ -154,8 +154,6 @@ def test_heads_equal_torch_layers(head):
     (lambda: cnn.translate(torch.zeros(28, 28), 0, 1), r"images of shape \(N, C, H, W\)"),
     (lambda: cnn.translate(torch.zeros(2, 1, 4, 4), 0.5, 1), "a shift of one int or 2 ints"),
     (lambda: cnn.translate(torch.zeros(2, 1, 4, 4), 0, torch.tensor([1, 2, 3])), "or 2 ints"),
-    (lambda: cnn.augment(torch.zeros(28, 28)), r"images of shape \(N, C, H, W\)"),
-    (lambda: cnn.augment(torch.zeros(1, 1, 4, 4).long()), "images to be a floating-point tensor"),
     (lambda: cnn.fold(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(3)), "a norm of 2 channels, received int 3"),
     (lambda: cnn.correlate([[1.0]], torch.ones(1, 1)), r"image of shape \(H, W\)"),
     (lambda: cnn.correlate(torch.ones(2, 2), 3.0), r"kernel of shape \(h, w\)"),
@@ -194,20 +192,6 @@ def test_translate_by_one_number_moves_all():
     images = torch.rand(3, 1, 6, 5)
     each = cnn.translate(images, torch.tensor([1, 1, 1]), torch.tensor([-2, -2, -2]))
     assert torch.equal(cnn.translate(images, 1, -2), each)
-
-
-def test_augment_without_limits_changes_nothing():
-    images = torch.rand(4, 1, 9, 7)
-    still = cnn.augment(images, turn=0, zoom=0, shear=0, reach=0)
-    torch.testing.assert_close(still, images, rtol=0, atol=2e-6)
-
-
-def test_augment_moves_each_image_by_its_own_amount():
-    torch.manual_seed(0)
-    images = mnist().train_images[:1].repeat(32, 1, 1, 1)
-    moved = cnn.augment(images)
-    assert (moved[1:] - moved[:1]).abs().amax((1, 2, 3)).min() > 0.05
-    assert moved.min() >= 0 and moved.max() <= 1 + 1e-6
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from dlcheat.layers.normalization import BatchNorm1d, batch_norm, layer_norm
+from dlcheat.layers.normalization import BatchNorm1d, LayerNorm, batch_norm, layer_norm
 from tests.compare import assert_near, assert_same, shapes, tensors
 
 
@@ -73,6 +73,18 @@ def test_layer_norm_equals_torch(data):
                 x, weight, bias)
 
 
+@pytest.mark.parametrize("shape", [4, [4], (3, 4)])
+def test_layer_norm_module_is_torchs(shape):
+    torch.manual_seed(0)
+    theirs, ours = nn.LayerNorm(shape, eps=1e-3), LayerNorm(shape, eps=1e-3)
+    for p in theirs.parameters():
+        nn.init.normal_(p)
+    ours.load_state_dict(theirs.state_dict())
+    assert_same(ours, theirs, torch.randn(5, 3, 4))
+    assert repr(ours) == repr(theirs).replace(", elementwise_affine=True, bias=True", "") \
+        .replace(", elementwise_affine=True", "")
+
+
 def test_a_constant_is_normalised_to_zero():
     x = torch.full((5, 2), 7.0)
     assert (batch_norm(x, None, None, training=True) == 0).all()
@@ -90,6 +102,8 @@ def test_a_constant_is_normalised_to_zero():
     (lambda: layer_norm(torch.zeros(2, 3), [3], torch.ones(2)), r"weight of shape \(3,\)"),
     (lambda: BatchNorm1d(0), "num_features to be an integer of at least 1, received int 0"),
     (lambda: BatchNorm1d(3)(torch.zeros(2, 4)), r"input of shape \(N, 3\).*received .*\(2, 4\)"),
+    (lambda: LayerNorm(0), "normalized_shape of integers of at least 1, received int 0"),
+    (lambda: LayerNorm([]), "normalized_shape of integers"),
 ])
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=f"expected .*{message}"):

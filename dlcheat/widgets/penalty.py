@@ -1,0 +1,171 @@
+"""The penalty explorer: eight weights, a penalty and its strength, training and test error."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+import traitlets
+from torch import Tensor
+
+from dlcheat.regularization import elastic_net
+from dlcheat.validation import expect
+from dlcheat.widgets.base import BookWidget
+from dlcheat.widgets.playground import uniforms
+
+#: The weights that made the data: three of eight count, or all of them a little.
+TRUTHS = {"three of eight": (2.0, -1.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
+          "all eight": (1.0, -1.0, 0.9, 0.9, -0.8, 0.8, -1.0, 0.9)}
+FEATURES = 8
+#: Correlation of neighbouring inputs; inputs i and j have 0.6 to the power |i − j|.
+CORRELATION = 0.6
+#: Powers of ten that the strength takes, from 10⁻³ to 10.
+EXPONENTS = tuple(round(-3 + 0.1 * k, 1) for k in range(41))
+
+
+class Fit(NamedTuple):
+    """What a strength of the penalty leads to.
+
+    Attributes:
+        weights: Shape (8,).
+        train: Mean squared error on the samples.
+        test: Expected squared error on a new sample, the noise included.
+    """
+
+    weights: Tensor
+    train: float
+    test: float
+
+
+def normals(seed: int, count: int) -> Tensor:
+    r"""Return standard normal numbers, the same ones here and in the page.
+
+    .. math:: n_{2k} = \sqrt{-2 \log u_{2k}} \cos 2 \pi u_{2k+1}, \qquad
+       n_{2k+1} = \sqrt{-2 \log u_{2k}} \sin 2 \pi u_{2k+1}
+
+    Args:
+        seed: Any integer; its low 32 bits count.
+        count: How many.
+
+    Returns:
+        Shape (count,), float64.
+
+    Raises:
+        ValueError: If ``count`` is below 1.
+
+    Source: Box and Muller, 1958.
+
+    >>> normals(1, 3).shape
+    torch.Size([3])
+    """
+    expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
+    source, found = uniforms(seed), []
+    while len(found) < count:
+        radius, angle = math.sqrt(-2 * math.log(1 - next(source))), 2 * math.pi * next(source)
+        found += [radius * math.cos(angle), radius * math.sin(angle)]
+    return torch.tensor(found[:count], dtype=torch.float64)
+
+
+def covariance() -> Tensor:
+    """Return the covariance of the inputs, shape (8, 8), float64.
+
+    >>> covariance()[0, :3]
+    tensor([1.0000, 0.6000, 0.3600], dtype=torch.float64)
+    """
+    place = torch.arange(FEATURES, dtype=torch.float64)
+    return CORRELATION ** (place[:, None] - place).abs()
+
+
+def draw_samples(count: int, noise: float, truth: str, seed: int) -> tuple[Tensor, Tensor]:
+    r"""Return inputs and noisy answers of a linear rule.
+
+    .. math:: y = X w^\star + \sigma n
+
+    Neighbouring inputs are correlated. More samples with the same seed begin with the same ones.
+
+    Args:
+        count: N, at least 1.
+        noise: σ, at least 0.
+        truth: A name from ``TRUTHS``.
+        seed: Of the generator.
+
+    Returns:
+        X of shape (N, 8) and y of shape (N,), float64.
+
+    Raises:
+        ValueError: If the count or the noise is out of range, or the truth unknown.
+
+    >>> X, y = draw_samples(12, 0.0, "all eight", seed=1)
+    >>> torch.allclose(y, X @ torch.tensor(TRUTHS["all eight"], dtype=torch.float64))
+    True
+    """
+    expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
+    expect(noise >= 0, "noise of at least 0", noise)
+    expect(truth in TRUTHS, f"a truth of {', '.join(TRUTHS)}", truth)
+    drawn = normals(seed, count * (FEATURES + 1)).view(count, FEATURES + 1)
+    columns = [drawn[:, 0]]
+    for j in range(1, FEATURES):
+        fresh = math.sqrt(1 - CORRELATION ** 2) * drawn[:, j]
+        columns.append(CORRELATION * columns[-1] + fresh)
+    X = torch.stack(columns, 1)
+    return X, X @ torch.tensor(TRUTHS[truth], dtype=torch.float64) + noise * drawn[:, FEATURES]
+
+
+class PenaltyExplorer(BookWidget, front="penalty"):
+    """Linear regression on eight inputs under a penalty of the reader's choice.
+
+    Args:
+        **state: Any of the traits below.
+
+    >>> widget = PenaltyExplorer(l1_ratio=1.0, exponent=1.0)
+    >>> widget.fit().weights.abs().max() < 0.01               # a strong L1 penalty: all zero
+    tensor(True)
+    """
+
+    title = traitlets.Unicode("Penalty explorer").tag(sync=True)
+    #: Share of L1 in the penalty: 0 is L2 alone.
+    l1_ratio = traitlets.Float(0.0, min=0, max=1).tag(sync=True)
+    #: The strength is ten to this power.
+    exponent = traitlets.Float(-1.0).tag(sync=True)
+    samples = traitlets.Int(14, min=10, max=60).tag(sync=True)
+    noise = traitlets.Float(1.0, min=0, max=3).tag(sync=True)
+    truth = traitlets.Enum(list(TRUTHS), default_value="three of eight").tag(sync=True)
+    seed = traitlets.Int(5, min=1, max=999).tag(sync=True)
+    #: Which two weights span the plane, from 1.
+    axes = traitlets.List(traitlets.Int(min=1, max=FEATURES), default_value=[1, 3], minlen=2,
+                          maxlen=2).tag(sync=True)
+    truths = traitlets.Dict({name: list(w) for name, w in TRUTHS.items()}).tag(sync=True)
+
+    @traitlets.validate("exponent")
+    def _check_exponent(self, proposal: dict[str, Any]) -> float:
+        value = round(proposal["value"], 1)
+        if value not in EXPONENTS or abs(value - proposal["value"]) > 1e-9:
+            raise traitlets.TraitError("expected exponent from -3 to 1 in steps of 0.1, received "
+                                       f"{proposal['value']!r}")
+        return value
+
+    @traitlets.validate("axes")
+    def _check_axes(self, proposal: dict[str, Any]) -> list[int]:
+        first, second = proposal["value"]
+        if first == second:
+            raise traitlets.TraitError(f"expected two different weights, received {first} twice")
+        return [first, second]
+
+    def fit(self) -> Fit:
+        """Return weights and errors at the chosen strength."""
+        return self._fits([self.exponent])[0]
+
+    def path(self) -> list[Fit]:
+        """Return weights and errors at every strength, from 10⁻³ to 10."""
+        return self._fits(EXPONENTS)
+
+    def _fits(self, exponents: tuple[float, ...] | list[float]) -> list[Fit]:
+        X, y = draw_samples(self.samples, self.noise, self.truth, self.seed)
+        true, found = torch.tensor(TRUTHS[self.truth], dtype=torch.float64), []
+        for exponent in exponents:
+            w = elastic_net(X, y, 10 ** exponent, self.l1_ratio, tol=1e-9, max_iter=20_000)
+            off = w - true
+            found.append(Fit(w, (X @ w - y).square().mean().item(),
+                             (off @ covariance() @ off).item() + self.noise ** 2))
+        return found
