@@ -159,8 +159,8 @@ function render({ model, el, signal }) {
   // ---- the eight weights
   const BX = (k) => 38 + 33 * k, BY = (v) => 92 - (Math.min(REACH, Math.max(-REACH, v)) * 62) / REACH;
   const bars = names.map((_, k) => h("rect", { x: BX(k) - 9, width: 18 })), marks = names.map((_, k) => h("line", { x1: BX(k) - 14, x2: BX(k) + 14, class: "pen-mark" }));
-  const values = names.map((_, k) => h("text", { x: BX(k), y: 176, class: "pen-mid pen-small" }));
-  const weights = h("svg", { viewBox: "0 0 300 182", class: "pen-bars", role: "img" }, bars, h("line", { x1: 18, x2: 290, y1: 92, y2: 92, class: "pen-axis" }), marks,
+  const values = names.map((_, k) => h("text", { x: BX(k), y: k % 2 ? 188 : 173, class: "pen-mid pen-small" }));
+  const weights = h("svg", { viewBox: "0 0 300 193", class: "pen-bars", role: "img" }, bars, h("line", { x1: 18, x2: 290, y1: 92, y2: 92, class: "pen-axis" }), marks,
     names.map(([, text], k) => h("text", { x: BX(k), y: 16, class: "pen-mid" }, text)), values);
 
   // ---- the errors

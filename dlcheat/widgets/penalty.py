@@ -127,7 +127,7 @@ class PenaltyExplorer(BookWidget, front="penalty"):
     #: Share of L1 in the penalty: 0 is L2 alone.
     l1_ratio = traitlets.Float(0.0, min=0, max=1).tag(sync=True)
     #: The strength is ten to this power.
-    exponent = traitlets.Float(-1.0).tag(sync=True)
+    exponent = traitlets.Float(-2.0).tag(sync=True)
     samples = traitlets.Int(14, min=10, max=60).tag(sync=True)
     noise = traitlets.Float(1.0, min=0, max=3).tag(sync=True)
     truth = traitlets.Enum(list(TRUTHS), default_value="three of eight").tag(sync=True)

@@ -130,7 +130,7 @@ def test_first_state_is_pythons(widget):
 def test_every_control(widget):
     state = {}
     for label, key, presses, name, value in (
-            ("Share of L1", "End", 1, "l1_ratio", 1.0), ("Strength λ", "ArrowRight", 4, "exponent", -0.6),
+            ("Share of L1", "End", 1, "l1_ratio", 1.0), ("Strength λ", "ArrowRight", 14, "exponent", -0.6),
             ("Samples", "ArrowRight", 3, "samples", 17), ("Noise σ", "ArrowLeft", 2, "noise", 0.5)):
         for _ in range(presses):
             slider(widget, label).press(key)
