@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 CELLS = ["from dlcheat.widgets.explore import explore\n"
          "calls = []\n"
@@ -24,7 +25,24 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "view",
          "from dlcheat.widgets.convolution import ConvolutionStepper\n"
          "stepper = ConvolutionStepper()\n"
-         "stepper"]
+         "stepper",
+         "from dlcheat.widgets.backprop import BackpropStepper\n"
+         "backprop = BackpropStepper()\n"
+         "backprop",
+         "from dlcheat.widgets.playground import Playground\n"
+         "playground = Playground()\n"
+         "playground",
+         "from dlcheat.widgets.penalty import PenaltyExplorer\n"
+         "penalty = PenaltyExplorer()\n"
+         "penalty"]
+#: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
+TWO_WAYS = [
+    (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
+    (".pg", "playground.data = 'xor'; playground.hidden = 1; playground.train(50)",
+     "Step 50: .* 1 hidden layer of", "Units in each", "End", "playground.units", "8"),
+    (".pen", "penalty.l1_ratio = 1.0; penalty.samples = 30", "L1 alone.* 30 samples",
+     "Strength λ", "Home", "penalty.exponent", "-3.0"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +86,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     """The notebook with every cell run."""
-    context = browser.new_context(viewport={"width": 1400, "height": 2600})
+    context = browser.new_context(viewport={"width": 1400, "height": 7000})
     context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(
         (lab, lab.replace("http", "ws"), "data:", "blob:")) else r.abort())
     page = context.new_page()
@@ -77,7 +95,7 @@ def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
                            "?.kernel?.status === 'idle'", timeout=90_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.locator(".jp-OutputArea-output .dlw").nth(1).wait_for(timeout=90_000)
+    page.locator(".jp-OutputArea-output .dlw").nth(4).wait_for(timeout=90_000)
     yield page
     context.close()
 
@@ -120,6 +138,21 @@ def test_a_widgets_move_reaches_its_trait(notebook: Page) -> None:
     slider.press("ArrowRight")
     notebook.wait_for_timeout(500)
     assert in_python(notebook, "print(stepper.stride)") == "2"
+
+
+@pytest.mark.parametrize(("box", "code", "text", "name", "key", "trait", "value"), TWO_WAYS,
+                         ids=[row[0] for row in TWO_WAYS])
+def test_both_ways(notebook: Page, box: str, code: str, text: str, name: str, key: str, trait: str,
+                   value: str) -> None:
+    """What Python sets is drawn; what the reader moves is in the trait."""
+    widget = notebook.locator(f".jp-OutputArea-output {box}")
+    assert in_python(notebook, code) == ""
+    expect(widget.locator(".dlw-summary")).to_contain_text(re.compile(text))
+    slider = widget.get_by_role("slider", name=name)
+    slider.focus()
+    slider.press(key)
+    notebook.wait_for_timeout(500)
+    assert in_python(notebook, f"print({trait})") == value
 
 
 def test_no_cell_failed(notebook: Page) -> None:
