@@ -7,7 +7,7 @@ import inspect
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib
@@ -73,6 +73,40 @@ def figure(rows: int = 1, columns: int = 1, *, width: float = 6.4, height: float
     return plt.subplots(rows, columns, figsize=(width, height), **kwargs)
 
 
+def plot_spread(ax: Axes, x: ArrayLike, runs: ArrayLike, *, label: str | None = None,
+                **kwargs: object) -> None:
+    r"""Draw the mean of several runs as a line, and their spread as a band around it.
+
+    .. math:: \bar y \pm s, \qquad s^2 = \frac{1}{R - 1} \sum_r (y_r - \bar y)^2
+
+    Args:
+        ax: Where to draw.
+        x: Shape (N,).
+        runs: One run a row, shape (R, N). A single run has no band.
+        label: Name in the legend.
+        **kwargs: Passed to ``ax.plot``: color, marker, linestyle, …
+
+    Raises:
+        ValueError: If the shapes do not match.
+
+    >>> fig, ax = figure()
+    >>> plot_spread(ax, [1, 2], [[0.0, 1.0], [2.0, 3.0]], label="two runs")
+    >>> ax.lines[0].get_ydata()
+    array([1., 2.])
+    >>> plt.close(fig)
+    """
+    x, runs = np.asarray(x), np.asarray(runs, dtype=float)
+    if runs.ndim != 2 or len(runs) == 0 or runs.shape[1:] != x.shape:
+        raise ValueError(f"expected runs of shape (R, {len(np.atleast_1d(x))}), received shape "
+                         f"{runs.shape}")
+    mean = runs.mean(0)
+    line, = ax.plot(x, mean, label=label, **kwargs)
+    if len(runs) > 1:
+        spread = runs.std(0, ddof=1)
+        ax.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.2,
+                        linewidth=0)
+
+
 def _themed(tag: str) -> str:
     """Give a tag the page's colours, and coordinates of two decimals."""
     tag = re.sub("|".join(_THEMED), lambda match: _THEMED[match[0]], tag)
@@ -131,6 +165,47 @@ def show_figure(fig: Figure, alt: str) -> None:
     from IPython.display import HTML, display
 
     display(HTML(to_svg(fig, alt)))
+
+
+class Table:
+    """Rows under a header, as HTML in a page and as aligned text elsewhere.
+
+    Args:
+        columns: The header.
+        rows: One sequence a row, as long as the header; ``str`` turns its entries into text.
+
+    Raises:
+        ValueError: If a row has another length than the header.
+
+    >>> Table(["way", "accuracy"], [["none", "74 %"], ["dropout", "75 %"]])
+    way      accuracy
+    none         74 %
+    dropout      75 %
+    """
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        self.columns = [str(c) for c in columns]
+        self.rows = [[str(v) for v in row] for row in rows]
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"expected rows of {len(self.columns)} entries, received {row}")
+
+    def __repr__(self) -> str:
+        """Return the table as text: the first column to the left, the others to the right."""
+        table = [self.columns, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return "\n".join("  ".join(
+            v.ljust(w) if k == 0 else v.rjust(w) for k, (v, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip() for row in table)
+
+    def _repr_html_(self) -> str:
+        def row(cells: list[str], tag: str, first: str) -> str:
+            head = f"<th scope='{first}'>{html.escape(cells[0])}</th>"
+            return f"<tr>{head}{''.join(f'<{tag}>{html.escape(v)}</{tag[:2]}>' for v in cells[1:])}</tr>"
+
+        header = row(self.columns, "th scope='col'", "col")
+        body = "".join(row(cells, "td", "row") for cells in self.rows)
+        return f'<table class="dl-table"><thead>{header}</thead><tbody>{body}</tbody></table>'
 
 
 def show_source(*objects: Callable | type) -> None:

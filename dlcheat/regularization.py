@@ -220,12 +220,12 @@ def smooth_labels(target: Tensor, classes: int, label_smoothing: float = 0.1,
     >>> smooth_labels(torch.tensor([1]), classes=4, label_smoothing=0.2)
     tensor([[0.0500, 0.8500, 0.0500, 0.0500]])
     """
-    whole = isinstance(target, Tensor) and not target.is_floating_point() and target.ndim == 1
-    expect(whole, "whole-number labels of shape (N,)", target)
+    whole = isinstance(target, Tensor) and not target.is_floating_point()
+    expect(whole and target.ndim == 1, "whole-number labels of shape (N,)", target)
     expect(classes >= 1, "classes of at least 1", classes)
     expect(0 <= label_smoothing <= 1, "label_smoothing from 0 to 1", label_smoothing)
-    inside = target.numel() == 0 or bool((target >= 0).all() and (target < classes).all())
-    expect(inside, f"labels from 0 to {classes - 1}", target)
+    inside = (target >= 0) & (target < classes)
+    expect(bool(inside.all()), f"labels from 0 to {classes - 1}", target)
     hard = F.one_hot(target.long(), classes).to(dtype)
     return (1 - label_smoothing) * hard + label_smoothing / classes
 
@@ -259,7 +259,8 @@ def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: floa
     expect(is_batch, "images of shape (N, C, H, W)", images)
     n, _, height, width = images.shape
     limits = torch.tensor([turn, zoom, shear, 2 * reach / width, 2 * reach / height])
-    angle, log_scale, slant, right, down = ((2 * torch.rand(n, 5, generator=generator) - 1) * limits).T
+    drawn = 2 * torch.rand(n, 5, generator=generator) - 1
+    angle, log_scale, slant, right, down = (drawn * limits).T
     cos, sin = log_scale.exp() * angle.cos(), log_scale.exp() * angle.sin()
     rows = [torch.stack([cos, slant - sin, right], 1), torch.stack([sin, cos, down], 1)]
     grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)

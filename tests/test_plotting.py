@@ -18,9 +18,11 @@ from dlcheat.plotting import (
     INK,
     SIGNED,
     STYLE,
+    Table,
     book_style,
     figure,
     image_grid,
+    plot_spread,
     show_figure,
     show_source,
     source_of,
@@ -134,6 +136,32 @@ def test_figure_has_the_books_style():
         figure(0, 1)
 
 
+def test_spread_is_mean_and_sample_deviation():
+    runs = np.random.default_rng(0).normal(size=(5, 7))
+    _, ax = figure()
+    plot_spread(ax, np.arange(7), runs, label="five runs", color=COLORS[2], marker="o")
+    line, (band,) = ax.lines[0], ax.collections
+    np.testing.assert_allclose(line.get_ydata(), runs.mean(0))
+    edge = band.get_paths()[0].vertices[:, 1]
+    assert edge.max() == pytest.approx((runs.mean(0) + runs.std(0, ddof=1)).max())
+    assert edge.min() == pytest.approx((runs.mean(0) - runs.std(0, ddof=1)).min())
+    assert (line.get_label(), line.get_color()) == ("five runs", COLORS[2])
+    assert matplotlib.colors.same_color(band.get_facecolor()[0][:3], COLORS[2])
+
+
+def test_one_run_has_no_band():
+    _, ax = figure()
+    plot_spread(ax, [1, 2], [[3.0, 4.0]])
+    assert len(ax.lines) == 1 and not ax.collections
+
+
+@pytest.mark.parametrize("runs", [[1.0, 2.0], [[1.0, 2.0, 3.0]], np.zeros((0, 2))])
+def test_spread_refuses(runs):
+    _, ax = figure()
+    with pytest.raises(ValueError, match=r"expected runs of shape \(R, 2\), received shape"):
+        plot_spread(ax, [1, 2], runs)
+
+
 def test_book_style_ends_with_its_block():
     before = matplotlib.rcParams["axes.spines.top"]
     with book_style():
@@ -212,6 +240,21 @@ class Sample:
     def name():
         'Left out as well.'
         return "sample"
+
+
+def test_table_is_html_and_text():
+    table = Table(["way", "a < b"], [["none", 0.5], ["all", "1 & 2"]])
+    assert repr(table) == "way   a < b\nnone    0.5\nall   1 & 2"
+    root = ElementTree.fromstring(table._repr_html_())
+    rows = [["".join(cell.itertext()) for cell in row] for row in root.iter("tr")]
+    assert rows == [["way", "a < b"], ["none", "0.5"], ["all", "1 & 2"]]
+    assert [cell.get("scope") for row in root.iter("tr") for cell in row if cell.tag == "th"] == \
+        ["col", "col", "row", "row"]
+
+
+def test_table_refuses_rows_of_another_length():
+    with pytest.raises(ValueError, match="expected rows of 2 entries, received"):
+        Table(["a", "b"], [["only one"]])
 
 
 def test_source_has_no_docstring_and_all_of_the_rest():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 from torch import nn
@@ -108,6 +108,7 @@ def regression(seed, n=20, d=5):
     return X, generator.normal(size=n) * 2 + X[:, 0]
 
 
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999), alpha=st.floats(0.01, 3), ratio=st.floats(0.05, 1))
 def test_elastic_net_is_scikit_learns(seed, alpha, ratio):
     X, y = regression(seed)
@@ -118,6 +119,7 @@ def test_elastic_net_is_scikit_learns(seed, alpha, ratio):
     assert ((ours == 0).numpy() == (theirs == 0)).all()
 
 
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999), alpha=st.floats(0.01, 3))
 def test_its_ends_are_lasso_and_ridge(seed, alpha):
     X, y = regression(seed)

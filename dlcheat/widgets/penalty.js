@@ -133,8 +133,8 @@ function render({ model, el, signal }) {
   const mix = slider({ label: "Share of L1", min: 0, max: 1, step: 0.1, value: state.l1_ratio, show: mixed, onchange: (v) => write({ l1_ratio: v }) });
   const strength = slider({ label: "Strength λ", min: 0, max: 40, value: at(), show: strengthText, onchange: (k) => write({ exponent: EXPONENTS[k] }) });
   const samples = slider({ label: "Samples", min: 10, max: 60, value: state.samples, onchange: (v) => write({ samples: v }) });
-  const noise = slider({ label: "Noise σ", min: 0, max: 3, step: 0.25, value: state.noise, onchange: (v) => write({ noise: v }) });
-  const truth = choice({ label: "Weights that count", options: Object.keys(truths), value: state.truth, onchange: (v) => write({ truth: v }) });
+  const noise = slider({ label: "Noise", min: 0, max: 3, step: 0.25, value: state.noise, onchange: (v) => write({ noise: v }) });
+  const truth = choice({ label: "True weights", options: Object.keys(truths), value: state.truth, onchange: (v) => write({ truth: v }) });
   const names = Array.from({ length: FEATURES }, (_, k) => [k + 1, `w${"₁₂₃₄₅₆₇₈"[k]}`]);
   const axis = [0, 1].map((side) => choice({ label: side ? "up" : "Plane: across", options: names, value: state.axes[side],
     onchange: (v) => write({ axes: side ? [state.axes[0] === v ? state.axes[1] : state.axes[0], v] : [v, state.axes[1] === v ? state.axes[0] : state.axes[1]] }) }));
@@ -149,8 +149,8 @@ function render({ model, el, signal }) {
   const area = h("polygon", { class: "pen-area" }), track = h("polyline", { class: "pen-track" });
   const rings = [...LEVELS, null].map((level) => h("ellipse", { class: level === null ? "pen-touch" : "pen-ring" }));
   const wish = h("circle", { r: 5, class: "pen-wish" }), dot = h("circle", { r: 6.5, class: "pen-dot" }), real = h("path", { class: "pen-truth" });
-  const axisNames = [h("text", { x: 288, y: 168, class: "pen-end" }), h("text", { x: 158, y: 22 })];
-  const ticks = [-2, 2].flatMap((v) => [h("text", { x: X(v), y: 166, class: "pen-mid" }, format(v, 0)), h("text", { x: 143, y: Y(v) + 5, class: "pen-end" }, format(v, 0))]);
+  const axisNames = [h("text", { x: 287, y: 145, class: "pen-end" }), h("text", { x: 158, y: 22 })];
+  const ticks = [-2, 0, 2].flatMap((v) => [h("text", { x: X(v), y: 286, class: "pen-mid pen-small" }, format(v, 0)), h("text", { x: 14, y: Y(v) + 4, class: "pen-small" }, format(v, 0))]);
   const svg = h("svg", { viewBox: "0 0 300 300", class: "pen-plane", role: "img" },
     h("defs", {}, h("clipPath", { id: clip }, h("rect", { x: 10, y: 10, width: 280, height: 280 }))),
     h("g", { "clip-path": `url(#${clip})` }, area, rings, h("line", { x1: 10, y1: 150, x2: 290, y2: 150, class: "pen-axis" }), h("line", { x1: 150, y1: 10, x2: 150, y2: 290, class: "pen-axis" }), track, wish, real, dot),
@@ -158,18 +158,18 @@ function render({ model, el, signal }) {
 
   // ---- the eight weights
   const BX = (k) => 38 + 33 * k, BY = (v) => 92 - (Math.min(REACH, Math.max(-REACH, v)) * 62) / REACH;
-  const bars = names.map((_, k) => h("rect", { x: BX(k) - 9, width: 18 })), marks = names.map((_, k) => h("line", { x1: BX(k) - 14, x2: BX(k) + 14, class: "pen-mark" }));
+  const bars = names.map((_, k) => h("rect", { x: BX(k) - 9, width: 18 })), cuts = names.map(() => h("path", { class: "pen-cut" })), marks = names.map((_, k) => h("line", { x1: BX(k) - 14, x2: BX(k) + 14, class: "pen-mark" }));
   const values = names.map((_, k) => h("text", { x: BX(k), y: k % 2 ? 188 : 173, class: "pen-mid pen-small" }));
-  const weights = h("svg", { viewBox: "0 0 300 193", class: "pen-bars", role: "img" }, bars, h("line", { x1: 18, x2: 290, y1: 92, y2: 92, class: "pen-axis" }), marks,
+  const weights = h("svg", { viewBox: "0 0 300 193", class: "pen-bars", role: "img" }, bars, cuts, h("line", { x1: 18, x2: 290, y1: 92, y2: 92, class: "pen-axis" }), marks,
     names.map(([, text], k) => h("text", { x: BX(k), y: 16, class: "pen-mid" }, text)), values);
 
   // ---- the errors
-  const EX = (k) => 44 + 6.1 * k, EY = (v) => 132 - (Math.log10(Math.min(100, Math.max(0.01, v))) + 2) * 30.5;
+  const EX = (k) => 46 + 6 * k, EY = (v) => 132 - (Math.log10(Math.min(100, Math.max(0.01, v))) + 2) * 30.5;
   const train = h("polyline", { class: "pen-train" }), test = h("polyline", { class: "pen-test" }), cursor = h("line", { y1: 8, y2: 132, class: "pen-cursor" });
   const dots = [h("circle", { r: 5, class: "pen-train-dot" }), h("circle", { r: 5, class: "pen-test-dot" })];
   const floor = h("line", { x1: 44, x2: 288, class: "pen-floor" });
   const plot = h("svg", { viewBox: "0 0 300 168", class: "pen-errors", role: "img" },
-    [0.01, 0.1, 1, 10, 100].map((v) => h("text", { x: 38, y: EY(v) + 5, class: "pen-end pen-small" }, String(v))),
+    [0.01, 0.1, 1, 10, 100].map((v) => h("text", { x: 38, y: EY(v) + 5, class: "pen-end pen-small" }, v === 0.01 ? "≤ 0.01" : String(v))),
     [0, 10, 20, 30, 40].map((k) => h("text", { x: EX(k), y: 150, class: "pen-mid pen-small" }, String(10 ** EXPONENTS[k]))),
     h("text", { x: 166, y: 165, class: "pen-mid pen-small" }, "strength λ"),
     h("line", { x1: 44, x2: 288, y1: 132, y2: 132, class: "pen-axis" }), h("line", { x1: 44, x2: 44, y1: 8, y2: 132, class: "pen-axis" }), floor, cursor, train, test, dots);
@@ -179,7 +179,7 @@ function render({ model, el, signal }) {
     h("div", { class: "pen-main" },
       h("figure", { class: "pen-left" }, svg, h("div", { class: "dlw-row pen-axes" }, axis[0].el, axis[1].el), planeText),
       h("div", { class: "pen-right" },
-        h("figure", {}, weights, h("figcaption", {}, "The eight weights: bars; the weights that made the data: thick lines.")),
+        h("figure", {}, weights, h("figcaption", {}, "Bars: the eight weights; thick lines: those that made the data.")),
         h("figure", {}, plot, h("figcaption", {}, "Squared error, each mark ten times the one below. Solid: on new samples; dashed: on the training samples; dotted: the noise, which nobody can predict.")))),
     says.el);
 
@@ -203,13 +203,17 @@ function render({ model, el, signal }) {
     for (const [circle, [x, y]] of [[dot, [w[i], w[j]]], [wish, center]]) { setAttribute(circle, "cx", X(x).toFixed(1)); setAttribute(circle, "cy", Y(y).toFixed(1)); }
     const [tx, ty] = [X(goal[i]), Y(goal[j])];
     setAttribute(real, "d", `M${tx - 6},${ty - 6}l12,12M${tx + 6},${ty - 6}l-12,12`);
+    const outside = Math.max(Math.abs(w[i]), Math.abs(w[j])) > REACH;
     setText(axisNames[0], names[i][1]); setText(axisNames[1], names[j][1]);
-    setText(planeText, `The data's loss as contours in the plane of ${names[i][1]} and ${names[j][1]}, the other six held; circle: its least point there; shaded: all that costs no more penalty than the solution (dot); curve: the solution from weak to strong λ; cross: the truth.`);
+    setText(planeText, `The data's loss as contours in the plane of ${names[i][1]} and ${names[j][1]}, the other six held; circle: its least point there. Shaded: all that costs no more penalty than the solution (dot); the thick contour touches it there. Dashed: the solution from weak to strong λ; cross: the truth.${outside ? " The solution now lies outside the picture." : ""}`);
     // weights and errors
     w.forEach((v, n) => {
       setAttribute(bars[n], "y", Math.min(92, BY(v)).toFixed(1)); setAttribute(bars[n], "height", Math.abs(92 - BY(v)).toFixed(1));
       setAttribute(bars[n], "class", v < 0 ? "pen-bar minus" : "pen-bar");
       setAttribute(marks[n], "y1", BY(goal[n])); setAttribute(marks[n], "y2", BY(goal[n]));
+      const tip = Math.sign(v), y = BY(v);                       // a bar that is longer than the picture ends in a tip
+      setAttribute(cuts[n], "d", Math.abs(v) > REACH ? `M${BX(n) - 9},${y}l9,${-9 * tip}l9,${9 * tip}z` : "");
+      setAttribute(cuts[n], "class", v < 0 ? "pen-cut minus" : "pen-cut");
       setText(values[n], v === 0 ? "0" : format(v, 2));
     });
     for (const [line, name] of [[train, "train"], [test, "test"]]) setAttribute(line, "points", points(fits.map((f, n) => `${EX(n).toFixed(1)},${EY(f[name]).toFixed(1)}`)));
@@ -221,7 +225,7 @@ function render({ model, el, signal }) {
     setAttribute(svg, "aria-label", `the plane of ${names[i][1]} and ${names[j][1]}: the solution is ${inPlane}, the truth ${short(goal[i])} and ${short(goal[j])}`);
     setAttribute(weights, "aria-label", `weights: ${w.map((v) => format(v, 2)).join(", ")}; truth: ${goal.map((v) => short(v)).join(", ")}`);
     setAttribute(plot, "aria-label", `errors against strength: training ${format(now.train, 2)}, test ${format(now.test, 2)}`);
-    says.say(`${kind}, λ = ${strengthText(k)}: ${zero} of 8 weights are exactly 0; squared error ${format(now.train, 3)} in training, ${format(now.test, 3)} on new samples (least here: ${format(fits[low].test, 3)} at λ = ${strengthText(low)}). ${state.samples} samples, no. ${state.seed}.`);
+    says.say(`${kind}, λ = ${strengthText(k)}: ${zero} of 8 weights ${zero === 1 ? "is" : "are"} exactly 0; squared error ${format(now.train, 3)} in training, ${format(now.test, 3)} on new samples (least here: ${format(fits[low].test, 3)} at λ = ${strengthText(low)}). ${state.samples} samples, no. ${state.seed}.`);
   }
   const redraw = onPaint(() => { if (!signal?.aborted) draw(); });
   draw();

@@ -127,13 +127,13 @@ class PenaltyExplorer(BookWidget, front="penalty"):
     #: Share of L1 in the penalty: 0 is L2 alone.
     l1_ratio = traitlets.Float(0.0, min=0, max=1).tag(sync=True)
     #: The strength is ten to this power.
-    exponent = traitlets.Float(-2.0).tag(sync=True)
+    exponent = traitlets.Float(-0.5).tag(sync=True)
     samples = traitlets.Int(14, min=10, max=60).tag(sync=True)
     noise = traitlets.Float(1.0, min=0, max=3).tag(sync=True)
     truth = traitlets.Enum(list(TRUTHS), default_value="three of eight").tag(sync=True)
-    seed = traitlets.Int(5, min=1, max=999).tag(sync=True)
+    seed = traitlets.Int(48, min=1, max=999).tag(sync=True)
     #: Which two weights span the plane, from 1.
-    axes = traitlets.List(traitlets.Int(min=1, max=FEATURES), default_value=[1, 3], minlen=2,
+    axes = traitlets.List(traitlets.Int(min=1, max=FEATURES), default_value=[1, 4], minlen=2,
                           maxlen=2).tag(sync=True)
     truths = traitlets.Dict({name: list(w) for name, w in TRUTHS.items()}).tag(sync=True)
 

@@ -17,7 +17,8 @@ from dlcheat.widgets.penalty import (
 from tests.browser.widgets import nameless_controls, settle, small_controls
 
 CHAPTER = "02-training/regularization"
-SAID = re.compile(r"λ = ([\d.]+): (\d) of 8 weights are exactly 0; squared error ([\d.]+) in training, "
+SAID = re.compile(r"λ = ([\d.]+): (\d) of 8 weights (?:is|are) exactly 0; squared error "
+                  r"([\d.]+) in training, "
                   r"([\d.]+) on new samples \(least here: ([\d.]+) at λ = ([\d.]+)\)\. (\d+) samples, "
                   r"no\. (\d+)\.")
 
@@ -130,17 +131,17 @@ def test_first_state_is_pythons(widget):
 def test_every_control(widget):
     state = {}
     for label, key, presses, name, value in (
-            ("Share of L1", "End", 1, "l1_ratio", 1.0), ("Strength λ", "ArrowRight", 14, "exponent", -0.6),
-            ("Samples", "ArrowRight", 3, "samples", 17), ("Noise σ", "ArrowLeft", 2, "noise", 0.5)):
+            ("Share of L1", "End", 1, "l1_ratio", 1.0), ("Strength λ", "ArrowLeft", 3, "exponent", -0.8),
+            ("Samples", "ArrowRight", 3, "samples", 17), ("Noise", "ArrowLeft", 2, "noise", 0.5)):
         for _ in range(presses):
             slider(widget, label).press(key)
         state[name] = value
         expect_python(widget, **state)
-    widget.get_by_label("Weights that count").select_option("all eight")
+    widget.get_by_label("True weights").select_option("all eight")
     state["truth"] = "all eight"
     expect_python(widget, **state)
     widget.get_by_role("button", name="Other samples").click()
-    state["seed"] = 6
+    state["seed"] = 49
     expect_python(widget, **state)
     widget.get_by_role("button", name="Least test error").click()
     _, (now, _, _, test, low, best, _, _) = said(widget)
@@ -159,11 +160,11 @@ def test_strength_by_mouse(widget):
 
 def test_the_plane_follows_its_menus(widget):
     plane = widget.locator(".pen-plane")
-    expect(plane).to_have_attribute("aria-label", re.compile(r"plane of w₁ and w₃"))
+    expect(plane).to_have_attribute("aria-label", re.compile(r"plane of w₁ and w₄"))
     widget.get_by_label("Plane: across").select_option("8")
-    expect(plane).to_have_attribute("aria-label", re.compile(r"plane of w₈ and w₃"))
+    expect(plane).to_have_attribute("aria-label", re.compile(r"plane of w₈ and w₄"))
     widget.get_by_label("up", exact=True).select_option("8")                  # the two change places
-    expect(plane).to_have_attribute("aria-label", re.compile(r"plane of w₃ and w₈"))
+    expect(plane).to_have_attribute("aria-label", re.compile(r"plane of w₄ and w₈"))
 
 
 def test_solution_lies_on_the_border(widget):
@@ -177,6 +178,22 @@ def test_solution_lies_on_the_border(widget):
     radius = abs(x - 150) + abs(y - 150)
     for a, b in corners:
         assert abs(a - 150) + abs(b - 150) == pytest.approx(radius, abs=0.4)
+
+
+def test_what_leaves_the_picture_is_said(widget):
+    slider(widget, "Samples").press("Home")
+    slider(widget, "Noise").press("End")
+    slider(widget, "Strength λ").press("Home")
+    for _ in range(40):                                  # until a draw with a weight beyond the plane
+        settle(widget.page)
+        if "outside the picture" in widget.locator(".pen-left figcaption").inner_text():
+            break
+        widget.get_by_role("button", name="Other samples").click()
+    else:
+        raise AssertionError("no draw of forty left the plane")
+    values = [float(t.replace("−", "-")) for t in widget.locator(".pen-bars .pen-small").all_inner_texts()]
+    tips = widget.locator(".pen-cut").evaluate_all("all => all.map((e) => !!e.getAttribute('d'))")
+    assert tips == [abs(v) > 3.2 for v in values] and any(tips)
 
 
 def test_phone(phone, open_chapter):
