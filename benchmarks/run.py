@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
-from dlcheat import activations, losses
+from dlcheat import activations, losses, multi_task
 from dlcheat.layers import convolution, linear, normalization, pooling
 
 #: Ratios above it are explained.
@@ -117,6 +117,10 @@ def cases() -> list[Case]:
                       lambda x: F.batch_norm(x, None, None, training=True), (maps,), passes))
     found.append(Case("layer_norm", lambda x: normalization.layer_norm(x, [1000]),
                       lambda x: F.layer_norm(x, [1000]), (normal(512, 1000),), passes))
+
+    found.append(Case("cosine of four gradients", multi_task.cosine,
+                      lambda g: F.cosine_similarity(g[:, None], g[None], dim=2),
+                      (normal(4, 25_000),), small))
 
     def conv(name: str, x: Tensor, w: Tensor, why: str = window, **options: object) -> None:
         found.append(Case(f"conv2d {name}", lambda x, w: convolution.conv2d(x, w, **options),

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcheat.features import gradients, oriented_cells, oriented_gradients
+from dlcheat.features import gradients, oriented_cells, oriented_gradients, slant, thickness
 
 
 def cells_by_loop(image, cell, bins):
@@ -75,3 +75,64 @@ def test_blocks_have_length_one_or_less_and_ignore_contrast():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def bar(length, width, degrees, size=40, fine=8):
+    """A bar of known length, thickness and angle to the vertical, with grey edges: (1, 1, H, W)."""
+    at = (torch.arange(size * fine, dtype=torch.double) + 0.5) / fine - size / 2
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    turn = math.radians(degrees)
+    along, across = x * math.sin(turn) - y * math.cos(turn), x * math.cos(turn) + y * math.sin(turn)
+    ink = ((along.abs() <= length / 2) & (across.abs() <= width / 2)).double()
+    return torch.nn.functional.avg_pool2d(ink[None, None], fine)
+
+
+@pytest.mark.parametrize("degrees", [-35, -20, 0, 10, 30, 45])
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_slant_and_thickness_of_drawn_bars(degrees, width):
+    image = bar(24, width, degrees)
+    # the moments of a rectangle: L²/12 along, t²/12 across, turned
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    along, across = 24 ** 2 / 12, width ** 2 / 12
+    expected = c * s * (along - across) / (c * c * along + s * s * across)
+    assert slant(image).item() == pytest.approx(expected, abs=0.012)
+    assert thickness(image).item() == pytest.approx(24 * width / (24 + width), abs=0.22)
+
+
+@given(st.integers(3, 9), st.integers(3, 9), st.integers(0, 10 ** 6))
+@settings(max_examples=40, deadline=None)
+def test_slant_is_the_slope_of_least_squares(h, w, seed):
+    """Against a weighted regression of the ink's columns on its rows."""
+    image = torch.rand(h, w, dtype=torch.double, generator=torch.Generator().manual_seed(seed))
+    up = -torch.arange(h, dtype=torch.double)[:, None].expand(h, w).flatten()
+    across = torch.arange(w, dtype=torch.double).expand(h, w).flatten()
+    root = image.flatten().sqrt()
+    table = torch.stack([up, torch.ones(h * w)], 1) * root[:, None]
+    slope = torch.linalg.lstsq(table, (across * root)[:, None]).solution[0, 0]
+    assert slant(image[None, None]).item() == pytest.approx(slope.item(), abs=1e-9)
+
+
+def test_slant_and_thickness_ignore_place_and_brightness():
+    image = bar(16, 3, 20)
+    moved = torch.roll(image, (5, -4), dims=(2, 3))
+    for measure in (slant, thickness):
+        torch.testing.assert_close(measure(moved), measure(image))
+        torch.testing.assert_close(measure(0.3 * image), measure(image))
+    torch.testing.assert_close(slant(image.flip(3)), -slant(image))
+    torch.testing.assert_close(thickness(image.flip(3)), thickness(image))
+
+
+def test_lines_of_one_row_have_no_slant_and_thick_strokes_are_thicker():
+    row = torch.zeros(1, 1, 9, 9)
+    row[0, 0, 4, 2:7] = 1
+    assert slant(row).item() == 0
+    assert [round(thickness(bar(24, t, 0)).item()) for t in (2, 3, 4)] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("images", [torch.zeros(2, 1, 5, 5), -torch.ones(1, 1, 5, 5),
+                                    torch.ones(1, 3, 5, 5), torch.ones(5, 5),
+                                    torch.ones(1, 1, 5, 5, dtype=torch.long)])
+@pytest.mark.parametrize("measure", [slant, thickness])
+def test_slant_and_thickness_refuse(measure, images):
+    with pytest.raises(ValueError, match="expected images"):
+        measure(images)
