@@ -3,12 +3,15 @@
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH_INDEX ?=
+# large packages that some chapters show where they are installed: make book EXTRAS=1
+EXTRAS ?=
 PORT   ?= 8000
 
 BIN := $(VENV)/bin
 PY  := $(BIN)/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+READY := $(VENV)/.book $(if $(EXTRAS),$(VENV)/.extras)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -27,21 +30,25 @@ $(VENV)/.book: requirements.txt requirements-assets.txt constraints.txt pyprojec
 	$(PIP) --no-deps --target _build/assets -r requirements-assets.txt
 	@touch $@
 
+$(VENV)/.extras: $(VENV)/.book requirements-extra.txt
+	$(PIP) $(INDEX) -r requirements.txt -r requirements-extra.txt -c constraints.txt
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.book requirements-dev.txt
 	$(PIP) $(INDEX) -r requirements.txt -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
-book: $(VENV)/.book     ## run the notebooks and build the book: _build/html/index.html
+book: $(READY)          ## run the notebooks and build the book: _build/html/index.html
 	@test -d _build/assets || $(PIP) --no-deps --target _build/assets -r requirements-assets.txt
 	@$(PY) -m dlcheat.sphinx
 
 test: lint test-python book test-notebooks test-browser   ## everything that is tested
 
-test-python: $(VENV)/.test      ## unit tests, doctests, the form of the book
-	OMP_NUM_THREADS=1 $(PY) -m pytest -p no:nbval tests dlcheat benchmarks --doctest-modules \
+test-python: $(VENV)/.test $(READY)     ## unit tests, doctests, the form of the book
+	OMP_NUM_THREADS=1 EXTRAS=$(EXTRAS) $(PY) -m pytest -p no:nbval tests dlcheat benchmarks --doctest-modules \
 	  --ignore tests/browser -n 2 -q
 
-test-notebooks: $(VENV)/.test   ## every notebook, run afresh and compared with its stored outputs
+test-notebooks: $(VENV)/.test $(READY)  ## every notebook, run afresh and compared with its stored outputs
 	OMP_NUM_THREADS=1 $(PY) -m pytest --nbval-lax --nbval-cell-timeout 600 book -n 2 --dist loadscope -q
 
 test-browser: $(VENV)/.test book   ## the built book in Chromium, and a widget in JupyterLab
@@ -58,7 +65,7 @@ lint: $(VENV)/.test             ## ruff over the code and the notebooks
 format: $(VENV)/.test           ## sort imports and repair what ruff can
 	@$(BIN)/ruff check --fix .
 
-lab: $(VENV)/.book              ## the chapters in JupyterLab
+lab: $(READY)                   ## the chapters in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir book
 
 serve: book                     ## the built book on http://localhost:8000

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
-from dlcheat import activations, losses, multi_task
+from dlcheat import activations, losses, multi_task, wild
 from dlcheat.layers import convolution, linear, normalization, pooling
 
 #: Ratios above it are explained.
@@ -121,6 +121,16 @@ def cases() -> list[Case]:
     found.append(Case("cosine of four gradients", multi_task.cosine,
                       lambda g: F.cosine_similarity(g[:, None], g[None], dim=2),
                       (normal(4, 25_000),), small))
+    def clipped(clip: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
+        def call(x: Tensor) -> Tensor:
+            holder = torch.empty_like(x, requires_grad=False)
+            holder.grad = x.detach().clone()
+            clip([holder], 1.0)
+            return x + holder.grad
+        return call
+
+    found.append(Case("clip_grad_norm_", clipped(wild.clip_grad_norm_),
+                      clipped(torch.nn.utils.clip_grad_norm_), (normal(512, 1000),), small))
 
     def conv(name: str, x: Tensor, w: Tensor, why: str = window, **options: object) -> None:
         found.append(Case(f"conv2d {name}", lambda x, w: convolution.conv2d(x, w, **options),

@@ -12,12 +12,15 @@ import hashlib
 import json
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPANIONS = (".js", ".css", ".npz", ".safetensors")
+#: Modules that use a large package where it is installed: what a chapter shows depends on that.
+EXTRAS = {"tensorflow_loop.py": "tensorflow"}
 
 
 def _modules_of(tree: ast.AST) -> Iterable[str]:
@@ -82,6 +85,8 @@ def fingerprint(path: Path) -> str:
     for file in dependencies(notebook_code(path)):
         digest.update(file.relative_to(PACKAGE).as_posix().encode())
         digest.update(file.read_bytes())
+        if file.name in EXTRAS:
+            digest.update(str(find_spec(EXTRAS[file.name]) is not None).encode())
     return digest.hexdigest()
 
 

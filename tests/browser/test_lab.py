@@ -34,7 +34,10 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "playground",
          "from dlcheat.widgets.penalty import PenaltyExplorer\n"
          "penalty = PenaltyExplorer()\n"
-         "penalty"]
+         "penalty",
+         "from dlcheat.widgets.schedules import Schedules\n"
+         "schedules = Schedules()\n"
+         "schedules"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -42,6 +45,8 @@ TWO_WAYS = [
      "Step 50: .* 1 hidden layer of", "Units in each", "End", "playground.units", "8"),
     (".pen", "penalty.l1_ratio = 1.0; penalty.samples = 30", "L1 alone.* 30 samples",
      "Strength λ", "Home", "penalty.exponent", "-3.0"),
+    (".sc", "schedules.schedule = 'cosine'; schedules.rate = 0.3",
+     "Cosine, peak rate 0.3.* after 300 updates", "Peak rate", "Home", "schedules.rate", "0.003"),
 ]
 
 
@@ -86,7 +91,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     """The notebook with every cell run."""
-    context = browser.new_context(viewport={"width": 1400, "height": 7000})
+    context = browser.new_context(viewport={"width": 1400, "height": 8400})
     context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(
         (lab, lab.replace("http", "ws"), "data:", "blob:")) else r.abort())
     page = context.new_page()
@@ -95,7 +100,7 @@ def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
                            "?.kernel?.status === 'idle'", timeout=90_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.locator(".jp-OutputArea-output .dlw").nth(4).wait_for(timeout=90_000)
+    page.locator(".jp-OutputArea-output .dlw").nth(5).wait_for(timeout=90_000)
     yield page
     context.close()
 
