@@ -20,7 +20,7 @@ from sphinx.application import Sphinx
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPANIONS = (".js", ".css", ".npz", ".safetensors")
 #: Modules that use a large package where it is installed: what a chapter shows depends on that.
-EXTRAS = {"tensorflow_loop.py": "tensorflow"}
+EXTRAS = {"tensorflow_loop.py": "tensorflow", "make_emoji.py": "efficientnet_lite_pytorch"}
 
 
 def _modules_of(tree: ast.AST) -> Iterable[str]:

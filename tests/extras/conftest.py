@@ -7,6 +7,7 @@ package that is missing there is a failure.
 import os
 from importlib.util import find_spec
 
-NEEDS = {"test_tensorflow_loop.py": "tensorflow"}
+NEEDS = {"test_tensorflow_loop.py": "tensorflow",
+         "test_efficientnet.py": "efficientnet_lite_pytorch"}
 collect_ignore = [file for file, package in NEEDS.items()
                   if not os.environ.get("EXTRAS") and find_spec(package) is None]
