@@ -18,7 +18,7 @@ from dlcheat.widgets.playground import uniforms
 TRUTHS = {"three of eight": (2.0, -1.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
           "all eight": (1.0, -1.0, 0.9, 0.9, -0.8, 0.8, -1.0, 0.9)}
 FEATURES = 8
-#: Correlation of neighbouring inputs; inputs i and j have 0.6 to the power |i − j|.
+#: Correlation of neighbouring inputs; inputs k places apart have 0.6 to the power k.
 CORRELATION = 0.6
 #: Powers of ten that the strength takes, from 10⁻³ to 10.
 EXPONENTS = tuple(round(-3 + 0.1 * k, 1) for k in range(41))
