@@ -11,8 +11,7 @@ from torch import Tensor
 
 from dlcheat.regularization import elastic_net
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget
-from dlcheat.widgets.playground import uniforms
+from dlcheat.widgets.base import BookWidget, uniforms
 
 #: The weights that made the data: three of eight count, or all of them a little.
 TRUTHS = {"three of eight": (2.0, -1.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dlcheat.datasets.points import LIMIT, POINTS
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget
+from dlcheat.widgets.base import BookWidget, uniforms
 
 #: What may stand between two layers. Identity leaves the network linear.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -78,27 +78,6 @@ def parameter_count(sizes: Sequence[int]) -> int:
     whole = len(sizes) >= 2 and all(isinstance(n, int) and n >= 1 for n in sizes)
     expect(whole, "sizes to be at least two integers from 1", sizes)
     return sum((a + 1) * b for a, b in pairwise(sizes))
-
-
-def uniforms(seed: int) -> Iterator[float]:
-    """Yield numbers in [0, 1), the same ones here and in the page.
-
-    The generator is mulberry32: 32 bits of state, made for exactly this, not for cryptography.
-
-    Args:
-        seed: Any integer; its low 32 bits count.
-
-    Source: Tommy Ettinger (2017), mulberry32, public domain.
-
-    >>> [round(next(uniforms(s)), 6) for s in (0, 1)]
-    [0.266429, 0.627074]
-    """
-    state = seed & 0xFFFFFFFF
-    while True:
-        state = (state + 0x6D2B79F5) & 0xFFFFFFFF
-        t = (state ^ state >> 15) * (1 | state) & 0xFFFFFFFF
-        t = (t + ((t ^ t >> 7) * (61 | t) & 0xFFFFFFFF)) & 0xFFFFFFFF ^ t
-        yield (t ^ t >> 14) / 2 ** 32
 
 
 def initial_weights(sizes: Sequence[int], seed: int = 1) -> Tensor:

@@ -16,8 +16,7 @@ from torch import Tensor
 from dlcheat import schedules
 from dlcheat.datasets import mnist
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget
-from dlcheat.widgets.playground import uniforms
+from dlcheat.widgets.base import BookWidget, uniforms
 
 #: The schedules, as the page names them.
 SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup_cosine", "one_cycle")

@@ -10,17 +10,6 @@ export function wanted(angle) {
   return [[[1, 0, 0, 0], [0, SECOND, 0, 0]], [[c, 0, s, 0], [0, SECOND * c, 0, SECOND * s]]];
 }
 
-/** `count` numbers in [0, 1) from a seed: mulberry32, the same ones here and in Python. */
-export function uniforms(seed, count) {
-  let state = seed >>> 0;
-  return Array.from({ length: count }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  });
-}
-
 /** The first parameters: the trunk's W (k × 4), then both heads' A (2 × k), row after row. */
 export function firstWeights(width, seed) { return uniforms(seed, width * (INPUTS + 2 * OUTPUTS)).map((v) => 0.6 * (v - 0.5)); }
 

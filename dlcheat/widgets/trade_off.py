@@ -13,8 +13,7 @@ from torch import Tensor
 
 from dlcheat.multi_task import cosine, pcgrad, task_gradients
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget
-from dlcheat.widgets.playground import uniforms
+from dlcheat.widgets.base import BookWidget, uniforms
 
 #: Inputs of the network, outputs of each task, and how much the second output counts.
 INPUTS, OUTPUTS, SECOND = 4, 2, 0.6

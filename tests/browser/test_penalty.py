@@ -191,7 +191,7 @@ def test_what_leaves_the_picture_is_said(widget):
         widget.get_by_role("button", name="Other samples").click()
     else:
         raise AssertionError("no draw of forty left the plane")
-    values = [float(t.replace("−", "-")) for t in widget.locator(".pen-bars .pen-small").all_inner_texts()]
+    values = [float(t.replace("−", "-")) for t in widget.locator(".pen-bars .pen-small").all_text_contents()]
     tips = widget.locator(".pen-cut").evaluate_all("all => all.map((e) => !!e.getAttribute('d'))")
     assert tips == [abs(v) > 3.2 for v in values] and any(tips)
 
