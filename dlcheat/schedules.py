@@ -172,9 +172,11 @@ def one_cycle(step: int, total: int, pct_start: float = 0.3, div_factor: float =
        \qquad c(p) = \tfrac12 (1 - \cos \pi p)
 
     with a = 1/``div_factor``, e = a/``final_div_factor`` and u = ``pct_start`` · T − 1. Torch's
-    also moves the momentum the opposite way, unless ``cycle_momentum=False``.
+    also moves the momentum the opposite way, unless ``cycle_momentum=False``. The two phases
+    along cosines are torch's default, after fastai; the paper rises and falls in straight lines
+    and ends with a third phase, which torch's ``three_phase=True`` comes nearer to.
 
-    Source: Smith and Topin, 2019.
+    Source: Smith and Topin, 2019, for the idea; torch.optim.lr_scheduler.OneCycleLR.
 
     Args:
         step: t, updates taken so far, below ``total``.

@@ -98,12 +98,13 @@ def backward_in_parts(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
 def save_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: torch.optim.Optimizer,
                     scheduler: object | None = None, generator: torch.Generator | None = None,
                     **more: object) -> None:
-    """Write all that a run needs to go on as if it had never stopped.
+    """Write what a run on the CPU needs to go on as if it had never stopped.
 
     That is the parameters and buffers, the optimizer's running means, the schedule's place, and
     the states of the random generators: the loop's own and torch's global one (dropout draws from
-    it). The file is written beside its name and then renamed, so that a crash while writing
-    leaves the former checkpoint whole.
+    it). Not among it are the states of CUDA's, NumPy's and Python's generators and of a
+    ``GradScaler``: a run that uses them must save them, too. The file is written beside its name
+    and then renamed, so that a crash while writing leaves the former checkpoint whole.
 
     Args:
         path: File name.

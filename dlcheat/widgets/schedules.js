@@ -232,7 +232,7 @@ function render({ model, el, signal }) {
   const rateAt = (v) => RATES.reduce((best, r, i) => (Math.abs(Math.log(r / v)) < Math.abs(Math.log(RATES[best] / v)) ? i : best), 0);
   const menu = choice({ label: "Schedule", options: KINDS.map((k) => [k, NAMES[k]]), value: state.schedule, onchange: (schedule) => change({ schedule }) });
   const rate = slider({ label: "Peak rate η", min: 0, max: RATES.length - 1, value: rateAt(state.rate), show: (i) => String(RATES[i]), onchange: (i) => change({ rate: RATES[i] }) });
-  const warm = slider({ label: "Steps that rise", min: 0, max: 50, step: 5, value: state.warmup, show: (v) => `${v} %`, onchange: (warmup) => change({ warmup }) });
+  const warm = slider({ label: "Updates that rise", min: 0, max: 50, step: 5, value: state.warmup, show: (v) => `${v} %`, onchange: (warmup) => change({ warmup }) });
   const batch = choice({ label: "Batch", options: [8, 16, 32, 64].map((v) => [v, String(v)]), value: state.batch, onchange: (v) => change({ batch: v }) });
   const momentum = choice({ label: "Momentum", options: [0, 0.5, 0.9].map((v) => [v, String(v)]), value: state.momentum, onchange: (v) => change({ momentum: v }) });
   const keep = button("Keep this run", () => {
@@ -266,7 +266,7 @@ function render({ model, el, signal }) {
     h("div", { class: "sc-main" },
       h("figure", {}, ratesPicture, h("figcaption", {}, "Rate η(t) of every update.")),
       h("figure", {}, lossPicture, h("figcaption", {}, "Loss of the training batches, mean of the last 15; above 2.6 is cut off. Dotted: ln 10, the loss of guessing.")),
-      h("figure", {}, dotPicture, h("figcaption", {}, "Loss of the training digits after the run against its peak rate. Every run leaves a mark: ", legend))),
+      h("figure", {}, dotPicture, h("figcaption", {}, "Loss of the training digits after the run against its peak rate; above 2.6 is cut off. Every run leaves a mark: ", legend))),
     says.el, h("div", { class: "sc-scroll", tabindex: "0", role: "region", "aria-label": "the runs in numbers" }, table));
 
   let sizes = [[300, 180], [300, 180], [300, 180]], ratio = 1, colors = null;
@@ -276,7 +276,7 @@ function render({ model, el, signal }) {
     colors = { ink: css("color"), ground: css("background-color"), muted: css("--sc-muted"), rule: css("--sc-rule"), of: Object.fromEntries(KINDS.map((k, i) => [k, css(`--dl-c${i}`)])) };
   }
   function measure() { sizes = pictures.map((p) => [p.clientWidth || 300, p.clientHeight || 180]); }
-  const LEFT = 34, RIGHT = 30, ABOVE = 8, BELOW = 20;
+  const LEFT = 34, RIGHT = 30, ABOVE = 12, BELOW = 20;
   function plot(i, { bottomLeft, bottomRight, ticks }) {
     const [width, height] = sizes[i], c = pictures[i].getContext("2d"), w = Math.round(width * ratio), k = Math.round(height * ratio);
     if (pictures[i].width !== w || pictures[i].height !== k) { pictures[i].width = w; pictures[i].height = k; }
@@ -349,7 +349,9 @@ function render({ model, el, signal }) {
     for (const group of dots.values()) {
       const runs = [...group.values()].sort((p, q) => p.settings.rate - q.settings.rate), color = colors.of[runs[0].settings.schedule];
       const at = (r) => [X(ratePlace(r.settings.rate)), Y(Math.min(Number.isFinite(r.result.training) ? r.result.training : TOP, TOP) / TOP)];
-      line(c, runs.map(at), color, [], 1);
+      runs.slice(1).forEach((r, k) => {                          // a line joins neighbours only: between others nothing was tried
+        if (rateAt(r.settings.rate) === rateAt(runs[k].settings.rate) + 1) line(c, [at(runs[k]), at(r)], color, [], 1);
+      });
       c.fillStyle = color;
       for (const r of runs) mark(c, r.settings.schedule, ...at(r), 4);
     }

@@ -228,7 +228,7 @@ class Schedules(BookWidget, front="schedules"):
     Attributes:
         schedule: One of ``SCHEDULES``.
         rate: Peak rate η, one of ``RATES``.
-        warmup: Share of the steps in which the rate rises, in per cent, 0 to 50.
+        warmup: Share of the updates in which the rate rises, in per cent, 0 to 50.
         batch: Digits in a batch, one of ``BATCHES``.
         momentum: One of ``MOMENTA``.
         seed: Of the first weights and of the shuffle.

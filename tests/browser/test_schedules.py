@@ -152,13 +152,13 @@ def test_every_schedule_by_its_menu(widget, name):
     schedule = SCHEDULES[NAMES.index(name)]
     expect_python(widget, schedule=schedule)
     rises = schedule in ("warmup_cosine", "one_cycle")
-    assert widget.get_by_role("slider", name="Steps that rise").is_enabled() == rises
+    assert widget.get_by_role("slider", name="Updates that rise").is_enabled() == rises
     assert widget.locator(".dlw-summary").inner_text().lower().startswith(name)
 
 
 def test_every_other_control(widget):
     widget.get_by_label("Schedule", exact=True).select_option(label="warm-up + cosine")
-    widget.get_by_role("slider", name="Steps that rise").fill("30")
+    widget.get_by_role("slider", name="Updates that rise").fill("30")
     widget.get_by_role("slider", name="Peak rate").fill(str(RATES.index(0.3)))
     widget.get_by_label("Batch", exact=True).select_option(label="64")
     widget.get_by_label("Momentum", exact=True).select_option(label="0.5")
@@ -216,6 +216,16 @@ def test_all_rates_of_two_schedules(widget):
         best = min(losses, key=losses.get)
         assert float(rate) == best and float(lowest) == pytest.approx(losses[best], abs=6e-4)
     assert float(found[1][2]) > float(found[0][2])               # a falling rate wants a larger peak
+
+
+def test_the_table_fits_its_column(widget):
+    widget.get_by_label("Schedule", exact=True).select_option(label="warm-up + cosine")
+    widget.get_by_role("slider", name="Peak rate").fill("0")
+    said(widget)
+    widget.get_by_role("button", name="Keep this run").click()
+    settle(widget.page)
+    widths = widget.locator(".sc-scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert widths[0] <= widths[1]
 
 
 def test_reset_is_the_first_state(page, widget):
