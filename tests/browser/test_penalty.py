@@ -14,7 +14,7 @@ from dlcheat.widgets.penalty import (
     draw_samples,
     normals,
 )
-from tests.browser.widgets import nameless_controls, settle, small_controls
+from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
 
 CHAPTER = "02-training/regularization"
 SAID = re.compile(r"λ = ([\d.]+): (\d) of 8 weights (?:is|are) exactly 0; squared error "
@@ -25,11 +25,7 @@ SAID = re.compile(r"λ = ([\d.]+): (\d) of 8 weights (?:is|are) exactly 0; squar
 
 @pytest.fixture
 def widget(page, open_chapter):
-    open_chapter(page, CHAPTER)
-    found = page.locator(".pen")
-    found.scroll_into_view_if_needed()
-    settle(page)
-    return found
+    return at_once(open_chapter, page, CHAPTER, ".pen")
 
 
 def said(widget):

@@ -17,18 +17,14 @@ from dlcheat.widgets.playground import (
     train_step,
     uniforms,
 )
-from tests.browser.widgets import settle
+from tests.browser.widgets import at_once, settle
 
 CHAPTER = "01-introduction"
 
 
 @pytest.fixture
 def widget(page, open_chapter):
-    open_chapter(page, CHAPTER)
-    found = page.locator(".pg")
-    found.scroll_into_view_if_needed()
-    settle(page)
-    return found
+    return at_once(open_chapter, page, CHAPTER, ".pg")
 
 
 def said(widget):

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from playwright.sync_api import Locator, Page
 
 
 def settle(page: Page) -> None:
     """Wait until what was asked for has been painted: controls answer at once, pictures then."""
     page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def at_once(open_chapter: Callable[..., None], page: Page, chapter: str, selector: str) -> Locator:
+    """Open a chapter, bring the widget into view, and wait until it has been painted."""
+    open_chapter(page, chapter)
+    found = page.locator(selector)
+    found.scroll_into_view_if_needed()
+    settle(page)
+    return found
 
 
 def small_controls(widget: Locator, least: float, fields: str = "input") -> list[str]:
