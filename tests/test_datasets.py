@@ -66,6 +66,10 @@ def test_the_digits_are_small_and_name_their_source():
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     for file in HERE.glob("*.npz"):
         assert file.name in readme, f"{file.name} is shipped without a source in README.md"
+    for licence in HERE.glob("LICENSE-*.txt"):
+        assert licence.name in readme
+    for name in ("jdecked/twemoji", "v2.048", "Cal Henderson", "ML Illustrated"):
+        assert name in readme
     for name in ("Yann LeCun", "Corinna Cortes", "CC BY-SA 3.0"):
         assert name in readme
         assert name in mnist.__doc__

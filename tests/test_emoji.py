@@ -15,8 +15,13 @@ from dlcheat.datasets.make_emoji import (
     choose,
     picture,
     prepare,
+    refresh,
     split,
 )
+
+
+def nn_state(norm):
+    return norm.running_mean.clone(), norm.running_var.clone()
 
 
 def test_pictures_labels_and_names():
@@ -44,11 +49,12 @@ def test_features_have_the_networks_sizes():
 def test_the_measurement_that_ships():
     result = tuned()
     assert result.labels == list(LABELS)
-    assert set(result.scores) == set(result.rates) == {"frozen", "scratch", "fine-tuned", "discriminative"}
+    assert set(result.scores) == set(result.rates) == {
+        "frozen", "frozen at 224", "scratch", "fine-tuned", "discriminative"}
     for way, values in result.scores.items():
         assert values.shape == (len(LABELS), SEEDS)
         assert ((values >= 0) & (values <= 1)).all()
-        assert way == "frozen" or result.rates[way] in RATES
+        assert way.startswith("frozen") or result.rates[way] in RATES
 
 
 def test_a_picture_lies_on_white(tmp_path):
@@ -76,7 +82,19 @@ def test_splits_are_apart(count):
     assert labels[train].bincount().tolist() == [count] * 8
     assert labels[held].bincount().tolist() == [4] * 8
     assert sorted(torch.cat([train, held, test]).tolist()) == list(range(190))
-    assert torch.equal(held, split(labels, 3, seed=2)[1])
+    assert torch.equal(held, split(labels, 3, seed=7)[1])        # no seed tests on it
+
+
+def test_refreshed_statistics_are_those_of_the_images():
+    g = torch.Generator().manual_seed(0)
+    x = 3 + 2 * torch.randn(48, 5, 6, 6, generator=g)
+    norm = torch.nn.BatchNorm2d(5).train()
+    assert refresh(norm, x) is norm and not norm.training and norm.momentum == 0.1
+    torch.testing.assert_close(norm.running_mean, x.mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, x.var((0, 2, 3)), rtol=0.02, atol=0)
+    plain = nn_state(norm)
+    refresh(norm, x)                                # what was there before has no weight
+    torch.testing.assert_close(nn_state(norm)[0], plain[0])
 
 
 def test_inputs_are_prepared_as_the_network_was_trained():

@@ -17,7 +17,8 @@ class LoRALinear(nn.Module):
     .. math:: y = W x + b + \frac{\alpha}{r} B A x
 
     B starts at 0, so the layer answers at first as it did before; A starts at random, else
-    neither would have a gradient. With α fixed, another r needs about the same learning rate.
+    neither would have a gradient. α is meant to let
+    one learning rate serve another r.
 
     Args:
         base: The pretrained layer; its weight and bias are kept, not copied, and frozen.

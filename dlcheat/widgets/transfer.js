@@ -156,7 +156,7 @@ function render({ model, el, signal }) {
   box.append(
     h("div", { class: "dlw-row" }, source.el), h("div", { class: "tf-sliders" }, frozen.el, labels.el),
     h("div", { class: "tf-stages", "aria-hidden": "true" }, stages.map((s, i) => [i ? h("span", { class: "tf-arrow" }, "→") : null, s.el]).flat()),
-    h("figure", { class: "tf-figure" }, picture, h("figcaption", {}, "Solid: mean of five draws of the labels, in the band from the lowest to the highest, a dot a draw. Dashed: from scratch. Diamond: your own labels, below.")),
+    h("figure", { class: "tf-figure" }, picture, h("figcaption", {}, "Solid: mean of five draws of the labels, in the band from the lowest to the highest, a dot a draw. Dashed: from scratch. Diamond: your own labels, below, at their mean number a class (at the left edge if below one); its penalty is fixed and it is tested on 250 digits, while the curve is tuned and tested on 500.")),
     says.el,
     h("p", { class: "dlw-title tf-heading" }, "Label digits yourself: a head on the frozen features of blocks 1, 2, 3, fitted here in the page"),
     h("div", { class: "tf-main" }, h("div", { class: "tf-pool" }, rows),
