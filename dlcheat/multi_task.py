@@ -70,7 +70,7 @@ class UncertaintyWeighting(nn.Module):
     Raises:
         ValueError: If there is no task, or an entry is not a truth value.
 
-    Source: Kendall, Gal and Cipolla (2018), equations 7 and 10; the cross-entropy's likelihood
+    Source: Kendall, Gal and Cipolla (2018); the cross-entropy's likelihood
     is their approximation.
 
     >>> weighting = UncertaintyWeighting([True, False])
@@ -230,7 +230,7 @@ def min_norm(gradients: Tensor) -> Tensor:
     Raises:
         ValueError: If ``gradients`` has another shape.
 
-    Source: Désidéri (2012); Sener and Koltun (2018), section 3.2.
+    Source: Désidéri (2012); Sener and Koltun (2018).
 
     >>> min_norm(torch.tensor([[1.0, 0.0], [-1.0, 1.0]]))
     tensor([0.2000, 0.4000])

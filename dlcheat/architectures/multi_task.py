@@ -141,6 +141,13 @@ def cost(model: MultiTaskNet) -> int:
     return sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear))
 
 
+def _expect_targets(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
+    expect(set(outputs) <= set(targets), f"targets for {list(outputs)}", list(targets))
+    for name, out in outputs.items():
+        fits = isinstance(targets[name], Tensor) and targets[name].shape == out.shape[:1]
+        expect(fits, f"targets of {name} of shape ({len(out)},)", targets[name])
+
+
 def losses_of(model: MultiTaskNet, x: Tensor, targets: Mapping[str, Tensor]) -> list[Tensor]:
     """Return the loss of each head, in the order of the heads.
 
@@ -149,11 +156,16 @@ def losses_of(model: MultiTaskNet, x: Tensor, targets: Mapping[str, Tensor]) -> 
         x: Shape (N, …).
         targets: For each head a tensor of shape (N,).
 
+    Raises:
+        ValueError: If a head has no targets, or they have another shape.
+
     >>> x, y = torch.rand(4, 784), {"parity": torch.ones(4)}
     >>> [loss.shape for loss in losses_of(digit_network(8, ["parity"]), x, y)]
     [torch.Size([])]
     """
-    return [TASKS[name].loss(out, targets[name]) for name, out in model(x).items()]
+    outputs = model(x)
+    _expect_targets(outputs, targets)
+    return [TASKS[name].loss(out, targets[name]) for name, out in outputs.items()]
 
 
 def fit_tasks(model: MultiTaskNet, x: Tensor, targets: Mapping[str, Tensor],
@@ -208,15 +220,22 @@ def errors_of(model: MultiTaskNet, x: Tensor, targets: Mapping[str, Tensor]) -> 
         For class and parity the share of wrong answers; for slant and thickness the mean squared
         error as a share of the targets' variance (1 is what their mean would do).
 
+    Raises:
+        ValueError: If a head has no targets, they have another shape, or all targets of a
+            regression are equal.
+
     >>> net, x = digit_network(8, ["slant"]), torch.rand(4, 784)
     >>> errors_of(net, x, {"slant": torch.arange(4.0)})["slant"] > 0
     True
     """
-    errors = {}
-    for name, out in model(x).items():
+    errors, outputs = {}, model(x)
+    _expect_targets(outputs, targets)
+    for name, out in outputs.items():
         y = targets[name]
         if TASKS[name].regression:
-            error = F.mse_loss(out[:, 0], y) / y.var(correction=0)
+            spread = y.var(correction=0)
+            expect(bool(spread > 0), f"targets of {name} that vary", y)
+            error = F.mse_loss(out[:, 0], y) / spread
         else:
             said = out.argmax(1) if out.shape[1] > 1 else (out[:, 0] > 0).long()
             error = (said != y.long()).double().mean()

@@ -104,6 +104,13 @@ def test_extra_parameters_are_trained_and_the_hook_is_called():
     (lambda: digit_targets(torch.ones(2, 1, 4, 4), torch.ones(3)), r"expected labels of shape \(2,\)"),
     (lambda: fit_tasks(digit_network(4, ["parity"]), torch.rand(3, 784),
                        {"parity": torch.ones(2)}, sum, epochs=1), "expected tensors of 3 rows"),
+    (lambda: errors_of(digit_network(4, ["class"]), torch.rand(4, 784),
+                       {"class": torch.ones(4, 1).long()}), r"expected targets of class of shape \(4,\)"),
+    (lambda: losses_of(digit_network(4, ["slant"]), torch.rand(4, 784),
+                       {"slant": torch.ones(4, 1)}), r"expected targets of slant of shape \(4,\)"),
+    (lambda: losses_of(digit_network(4, ["slant"]), torch.rand(4, 784), {}), "expected targets for"),
+    (lambda: errors_of(digit_network(4, ["slant"]), torch.rand(4, 784),
+                       {"slant": torch.ones(4)}), "expected targets of slant that vary"),
 ])
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
