@@ -82,23 +82,29 @@ export function nearest(points, alpha) {
 
 /** How the two gradients stand to each other, in words. */
 export function relation(step) {
-  if (Math.min(...step.gradients.map((g) => Math.sqrt(dot(g, g)))) < 5e-5) return "at least one task's gradient is zero";
+  const sizes = step.gradients.map((g) => Math.sqrt(dot(g, g)));
+  if (Math.max(...sizes) < 5e-5) return "both gradients are zero";
+  if (Math.min(...sizes) < 5e-5) return "one task's gradient is zero";
   const degrees = Math.round((Math.acos(Math.min(1, Math.max(-1, step.cosine))) * 180) / Math.PI);
   const how = step.cosine < -0.995 ? "head on: no step helps both" : step.cosine < 0 ? "in conflict" : "not in conflict";
   return `gradients ${degrees}° apart (cosine ${format(step.cosine, 2)}), ${how}`;
 }
 
-/** What the pictures show, in two sentences. */
+/** Whether a step no longer moves the trunk. */
+export const stands = (step) => Math.sqrt(dot(step.direction, step.direction)) < 5e-5;
+
+/** What the pictures show, in two or three sentences. */
 export function describe({ alpha, angle, width, surgery, steps }, step) {
-  const [a, b] = bestErrors(alpha, angle, width);
+  const [a, b] = bestErrors(alpha, angle, width), away = (1 - alpha) * (step.errors[0] - a) + alpha * (step.errors[1] - b) > 0.002;
   return `Step ${steps}, α = ${format(alpha, 2)}: errors ${format(step.errors[0], 3)} of task 1 and ${format(step.errors[1], 3)} of task 2; `
     + `the best trunk for this weight has ${format(a, 3)} and ${format(b, 3)}. `
-    + `${relation(step)[0].toUpperCase()}${relation(step).slice(1)}; trunk of ${width} unit${width > 1 ? "s" : ""}, tasks ${angle}° apart, ${surgery ? "gradient surgery" : "weighted sum"}.`;
+    + `${relation(step)[0].toUpperCase()}${relation(step).slice(1)}; trunk of ${width} unit${width > 1 ? "s" : ""}, tasks ${angle}° apart, ${surgery ? "gradient surgery" : "weighted sum"}.`
+    + (stands(step) && away ? " The trunk stands still here, away from the best for this weight." : "");
 }
 
 // where things stand: both drawings are 300 × 300
 const SIDE = 300, LEFT = 44, BOTTOM = 258, WIDE = SIDE - LEFT - 12, HIGH = BOTTOM - 14;
-const spot = ([x, y], top = [1.05, 1.05]) => [LEFT + (WIDE * Math.min(x, top[0])) / top[0], BOTTOM - (HIGH * Math.min(y, top[1])) / top[1]].map((v) => Math.round(100 * v) / 100);
+const spot = ([x, y], top = [1.2, 1.2]) => [LEFT + (WIDE * Math.min(x, top[0])) / top[0], BOTTOM - (HIGH * Math.min(y, top[1])) / top[1]].map((v) => Math.round(100 * v) / 100);
 const line = (points, top) => points.map((p) => spot(p, top).join(",")).join(" ");
 
 function plot(name, xLabel, yLabel, top, ticks) {
@@ -175,7 +181,7 @@ function render({ model, el, signal }) {
   }
   function run() {
     if (!playing || !alive) return;
-    if (!step()) stop();
+    if (!step() || stands(look)) stop();
     draw();
     if (playing) requestAnimationFrame(run);
   }
@@ -217,7 +223,7 @@ function render({ model, el, signal }) {
       if (far) { const out = key === "step" ? 18 : 14; setAttribute(text, "x", (x + (out * (x - CX)) / size).toFixed(1)); setAttribute(text, "y", (y + (out * (y - CY)) / size + 4.5).toFixed(1)); }
     }
     const short_ = relation(look).replace(/^gradients /, "").replace(/ \(cosine.*?\)/, "");
-    setText(verdict, none ? "both gradients are zero" : short_);
+    setText(verdict, short_.replace(/: no step.*/, ""));
     setText(lengths, `lengths ${look.gradients.map((g) => format(Math.sqrt(dot(g, g)), 4)).join(" and ")}, step ${format(Math.sqrt(dot(look.direction, look.direction)), 4)}`);
     setAttribute(vectors, "aria-label", `the steps that the two tasks ask for, as arrows: ${relation(look)}`);
   }

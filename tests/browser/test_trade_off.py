@@ -116,8 +116,8 @@ def test_first_state_and_steps(widget):
     widget.get_by_role("button", name="100 steps").click()
     look = expect_python(widget, python, 100)
     x, y = (float(widget.locator(".to-errors .to-here").get_attribute(k)) for k in ("cx", "cy"))
-    assert x == pytest.approx(44 + 244 * look.errors[0].item() / 1.05, abs=0.02)
-    assert y == pytest.approx(258 - 244 * look.errors[1].item() / 1.05, abs=0.02)
+    assert x == pytest.approx(44 + 244 * look.errors[0].item() / 1.2, abs=0.02)
+    assert y == pytest.approx(258 - 244 * look.errors[1].item() / 1.2, abs=0.02)
 
 
 def test_the_weight_moves_the_target_and_training_follows(widget):
@@ -145,7 +145,7 @@ def test_width_and_angle(widget, width, angle):
     expect_python(widget, python)
     dots = widget.locator(".to-errors .to-dot").evaluate_all(
         "all => all.map((d) => [d.getAttribute('cx'), d.getAttribute('cy')].map(Number))")
-    places = [[44 + 244 * a / 1.05, 258 - 244 * b / 1.05] for a, b in front(angle, width)]
+    places = [[44 + 244 * a / 1.2, 258 - 244 * b / 1.2] for a, b in front(angle, width)]
     np.testing.assert_allclose(dots, places, atol=0.02)
     widget.get_by_role("button", name="100 steps").click()
     expect_python(widget, python, 100)
@@ -262,8 +262,29 @@ def test_on_a_phone(watch_pages, open_chapter, width):
              return [...svg.querySelectorAll("text")].map((t) =>
                scale * parseFloat(getComputedStyle(t).fontSize)); })""")
     assert min(sizes) >= 11.5
+    widget.get_by_label("Tasks apart").press("End")
+    for _ in range(4):                                   # to a rest, where the words are longest
+        widget.get_by_role("button", name="100 steps").tap()
+    outside = widget.evaluate(
+        """(e) => [...e.querySelectorAll("svg")].flatMap((svg) => {
+             const box = svg.getBoundingClientRect();
+             return [...svg.querySelectorAll("text")].map((t) => [t, t.getBoundingClientRect()])
+               .filter(([, r]) => r.width && (r.left < box.left - 1 || r.right > box.right + 1))
+               .map(([t]) => t.textContent); })""")
+    assert not outside
+    widget.get_by_role("button", name="Reset").tap()
     widget.get_by_role("button", name="100 steps").tap()
     expect_python(widget, TradeOff(), 100)
+
+
+def test_play_stops_at_rest(widget):
+    """At the front the trunk no longer moves: play ends by itself, and where it ends is said."""
+    widget.get_by_role("button", name="100 steps").click()
+    widget.get_by_role("button", name="100 steps").click()
+    widget.get_by_role("button", name="100 steps").click()
+    widget.get_by_role("button", name="Play").click()
+    expect(widget.get_by_role("button", name="Play")).to_have_attribute(
+        "aria-pressed", "false", timeout=60_000)
 
 
 def test_from_the_disk(page, open_chapter):
