@@ -310,12 +310,18 @@ def measure_anew(path: Path) -> None:
     Args:
         path: The file; its pictures and features stay as they are.
 
-    >>> measure_anew(Path("emoji.npz"))  # doctest: +SKIP
+    Raises:
+        FileNotFoundError: If there is no such file.
+
+    >>> measure_anew(Path("nowhere.npz"))
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
-    torch.set_num_threads(1)
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files
                   if not name.startswith(("tuned", "rate/"))}
+    torch.set_num_threads(1)
     data, count = emoji(), len(arrays["labels"])
     arrays |= measure(data.images[:count], data.labels[:count], data.features["top"][:count])
     np.savez_compressed(path, **arrays)
