@@ -213,7 +213,7 @@ function render({ model, el, signal }) {
   }
   function work() { if (!working && alive) { working = true; requestAnimationFrame(chunk); } }
   function chunk() {                                             // some milliseconds of training a frame: the page stays quick
-    const until = performance.now() + 4;
+    const until = performance.now() + 2;
     while (queue.length && performance.now() < until) {
       const now = queue[0];
       for (let k = 0; k < 5 && !now.result; k++) advance(now);
