@@ -10,18 +10,14 @@ from playwright.sync_api import expect
 
 from dlcheat.multi_task import cosine, pcgrad
 from dlcheat.widgets.trade_off import TradeOff, best_errors, first_weights, front, trade_off_step
-from tests.browser.widgets import nameless_controls, settle, small_controls
+from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
 
 CHAPTER = "02-training/multi_task"
 
 
 @pytest.fixture
 def widget(page, open_chapter):
-    open_chapter(page, CHAPTER)
-    found = page.locator(".to")
-    found.scroll_into_view_if_needed()
-    settle(page)
-    return found
+    return at_once(open_chapter, page, CHAPTER, ".to")
 
 
 def said(widget):

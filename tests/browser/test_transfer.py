@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from dlcheat.transfer import LABELS, SOURCES, linear_probe, sweep
 from dlcheat.widgets.transfer import Transfer, fit_head, shown
-from tests.browser.widgets import nameless_controls, settle, small_controls
+from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
 
 FINE, FROZEN = "02-training/04-transfer/fine_tuning", "02-training/04-transfer/feature_extraction"
 NAMES = ["digits 0–4", "digits 0–4, pixels shuffled", "digits 0–4, random labels", "nothing"]
@@ -18,11 +18,7 @@ NAMES = ["digits 0–4", "digits 0–4, pixels shuffled", "digits 0–4, random 
 
 @pytest.fixture
 def widget(page, open_chapter):
-    open_chapter(page, FINE)
-    found = page.locator(".tf")
-    found.scroll_into_view_if_needed()
-    settle(page)
-    return found
+    return at_once(open_chapter, page, FINE, ".tf")
 
 
 def lines(widget):
