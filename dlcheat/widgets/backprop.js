@@ -102,27 +102,14 @@ const BOXES = [[66, 24, 100, 34], [234, 24, 100, 34], [66, 192, 128, 86], [234, 
 const EDGES = [[0, 2, W11, 48, 112], [1, 2, W12, 198, 66], [0, 3, W21, 102, 66], [1, 3, W22, 252, 112], [2, 4, W31, 60, 262], [3, 4, W32, 240, 262]];
 
 function render({ model, el, signal }) {
-  const read = () => Object.fromEntries(SETTINGS.map((name) => [name, structuredClone(model.get(name))]));
-  let state = read(), step = backpropStep(state), quiet = false;
-  const first = { ...state, ...(model.get("first") ?? {}) };
+  const redraw = onPaint(draw);
+  const { state, first: loaded, write: tell } = shared(model, SETTINGS, redraw);
+  const first = { ...loaded, ...(model.get("first") ?? {}) };
+  let step = backpropStep(state);
   const box = frame(el, model.get("title"));
   box.classList.add("bp");
-  const redraw = onPaint(draw);
-
   /** Change the state here and in the model. */
-  function write(patch) {
-    state = { ...state, ...structuredClone(patch) };
-    quiet = true;
-    for (const [name, value] of Object.entries(patch)) model.set(name, structuredClone(value));
-    model.save_changes();
-    quiet = false;
-    redraw();
-  }
-  for (const name of SETTINGS) model.on(`change:${name}`, () => {
-    if (quiet || JSON.stringify(model.get(name)) === JSON.stringify(state[name])) return;
-    state = { ...state, [name]: structuredClone(model.get(name)) };
-    redraw();
-  });
+  const write = (patch) => { tell(patch); redraw(); };
   /** An edit begins a new run: from the parameters on the screen, at the stage on the screen. */
   function restart(patch) {
     play.stop();

@@ -284,21 +284,78 @@ export function int8(view, scale = 1) {
 /** Unsigned bytes of a bytes trait. */
 export function uint8(view) { return new Uint8Array(view.buffer, view.byteOffset, view.byteLength); }
 
-/** `count` numbers in [0, 1) from a seed: mulberry32, the same ones here and in Python. */
-export function uniforms(seed, count) {
+/** Numbers in [0, 1) from a seed, one a call: mulberry32, the same ones here and in Python. */
+export function generator(seed) {
   let state = seed >>> 0;
-  return Array.from({ length: count }, () => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  });
+  };
+}
+
+/** `count` numbers in [0, 1) from a seed. */
+export function uniforms(seed, count) {
+  const next = generator(seed);
+  return Array.from({ length: count }, () => next());
 }
 
 /** Run `draw` at most once before the next paint, however often it is asked for. */
 export function onPaint(draw) {
   let asked = false;
   return () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } };
+}
+
+/**
+ * The state of a widget, kept in step with the model's traits of these names: { state, first, tell, write }.
+ * `tell(name, …)` hands entries of the state to the model, `write(patch)` changes the state and tells it;
+ * `changed(name)` runs when a trait was set elsewhere: in Python, or in another view. `state` stays the same object.
+ */
+export function shared(model, names, changed) {
+  const read = (name) => structuredClone(model.get(name)), state = Object.fromEntries(names.map((name) => [name, read(name)]));
+  let telling = false;
+  function tell(...told) {
+    telling = true;
+    for (const name of told) model.set(name, structuredClone(state[name]));
+    model.save_changes();
+    telling = false;
+  }
+  for (const name of names) model.on(`change:${name}`, () => {
+    const value = read(name);
+    if (telling || JSON.stringify(value) === JSON.stringify(state[name])) return;
+    state[name] = value;
+    changed(name);
+  });
+  return { state, first: structuredClone(state), tell,
+    write(patch) { Object.assign(state, structuredClone(patch)); tell(...Object.keys(patch)); } };
+}
+
+/**
+ * A Play button that runs `frame()` before each paint until it returns false: { el, playing, stop, halt }.
+ * It starts where `ready()`; `onstop()` runs when it ends, but not after `halt()`, nor when the widget goes.
+ */
+export function looper({ frame, ready = () => true, onstop, signal }) {
+  let playing = false;
+  const el = button("Play", () => (playing ? stop() : start()), { pressed: false, primary: true });
+  function show(now) { playing = now; setText(el, now ? "Pause" : "Play"); setAttribute(el, "aria-pressed", String(now)); }
+  function start() { if (ready()) { show(true); requestAnimationFrame(run); } }
+  function halt() { if (playing) show(false); }
+  function stop() { if (playing) { show(false); onstop?.(); } }
+  function run() {
+    if (playing && !frame()) stop();
+    if (playing) requestAnimationFrame(run);
+  }
+  signal?.addEventListener?.("abort", halt);
+  return { el, get playing() { return playing; }, stop, halt };
+}
+
+/** Run `changed` whenever the page turns dark or light: what is drawn on a canvas must be drawn anew. */
+export function watchTheme(changed, signal) {
+  const watch = new MutationObserver(changed);
+  watch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  signal?.addEventListener?.("abort", () => watch.disconnect());
 }
 
 /** Let the arrow keys and the pointer move a point: `move(dx, dy)` by keys, `place(x, y)` (0 … 1) by pointer. */

@@ -102,22 +102,10 @@ const REACH = 3.2, LEVELS = [0.03, 0.12, 0.3, 0.7, 1.5, 3];
 
 function render({ model, el, signal }) {
   const truths = model.get("truths");
-  const read = () => Object.fromEntries(SETTINGS.map((k) => [k, structuredClone(model.get(k))]));
-  const first = read();
-  let state = read(), quiet = false, solved = null, key = "";
-  function write(patch) {
-    state = { ...state, ...patch };
-    quiet = true;
-    for (const [k, v] of Object.entries(patch)) model.set(k, structuredClone(v));
-    model.save_changes();
-    quiet = false;
-    redraw();
-  }
-  for (const name of SETTINGS) model.on(`change:${name}`, () => {
-    if (quiet || JSON.stringify(model.get(name)) === JSON.stringify(state[name])) return;
-    state = { ...state, [name]: structuredClone(model.get(name)) };
-    redraw();
-  });
+  const redraw = onPaint(() => { if (!signal?.aborted) draw(); });
+  const { state, first, write: tell } = shared(model, SETTINGS, redraw);
+  const write = (patch) => { tell(patch); redraw(); };
+  let solved = null, key = "";
   const at = () => Math.round((state.exponent + 3) * 10);
   function solve() {
     const now = JSON.stringify([state.l1_ratio, state.samples, state.noise, state.truth, state.seed]);
@@ -227,7 +215,6 @@ function render({ model, el, signal }) {
     setAttribute(plot, "aria-label", `errors against strength: training ${format(now.train, 2)}, test ${format(now.test, 2)}`);
     says.say(`${kind}, λ = ${strengthText(k)}: ${zero} of 8 weights ${zero === 1 ? "is" : "are"} exactly 0; squared error ${format(now.train, 3)} in training, ${format(now.test, 3)} on new samples (least here: ${format(fits[low].test, 3)} at λ = ${strengthText(low)}). ${state.samples} samples, no. ${state.seed}.`);
   }
-  const redraw = onPaint(() => { if (!signal?.aborted) draw(); });
   draw();
 }
 

@@ -160,11 +160,13 @@ class PenaltyExplorer(BookWidget, front="penalty"):
         return self._fits(EXPONENTS)
 
     def _fits(self, exponents: tuple[float, ...] | list[float]) -> list[Fit]:
+        """Return what rising strengths lead to; as in the page, each begins at the next stronger."""
         X, y = draw_samples(self.samples, self.noise, self.truth, self.seed)
-        true, found = torch.tensor(TRUTHS[self.truth], dtype=torch.float64), []
-        for exponent in exponents:
-            w = elastic_net(X, y, 10 ** exponent, self.l1_ratio, tol=1e-9, max_iter=20_000)
+        true, w, found = torch.tensor(TRUTHS[self.truth], dtype=torch.float64), None, []
+        for exponent in reversed(exponents):
+            w = elastic_net(X, y, 10 ** exponent, self.l1_ratio, start=w, tol=1e-9,
+                            max_iter=20_000)
             off = w - true
             found.append(Fit(w, (X @ w - y).square().mean().item(),
                              (off @ covariance() @ off).item() + self.noise ** 2))
-        return found
+        return found[::-1]

@@ -136,9 +136,18 @@ const SETTINGS = ["data", "points", "hidden", "units", "activation", "rate", "se
 
 function render({ model, el, signal }) {
   const sets = model.get("sets");
-  const read = () => ({ ...Object.fromEntries(SETTINGS.map((k) => [k, structuredClone(model.get(k))])), steps: model.get("steps"), weights: [...model.get("weights")] });
-  const first = read();
-  let state = read(), weights, look = null, history = [], from = 0, playing = false, quiet = false, alarmText = "";
+  const redraw = onPaint(draw);
+  const { state, first, tell: send } = shared(model, [...SETTINGS, "weights", "steps"], (k) => {
+    loop.halt();
+    if (k === "steps") from = state.steps - history.length + 1;
+    else {
+      if (k === "weights") state.steps = model.get("steps");
+      else if (k !== "rate" && k !== "points") { state.weights = []; state.steps = 0; }
+      if (k === "rate" || (k === "points" && state.data === "own")) measure(); else begin();
+    }
+    redraw();
+  });
+  let weights, look = null, history = [], from = 0, alarmText = "";
   let cursor = [0, 0], adds = 0, alive = true;
 
   const shown = () => (state.data === "own" ? state.points : sets[state.data]);
@@ -156,11 +165,8 @@ function render({ model, el, signal }) {
     return Number.isFinite(look.loss);
   }
   function tell(...names) {                                      // state in, traits out; at play, the weights wait
-    quiet = true;
-    if (!playing) { state.weights = state.steps ? Array.from(weights, (w) => (Number.isFinite(w) ? w : 0)) : []; names.push("steps", "weights"); }
-    for (const k of names) model.set(k, structuredClone(state[k]));
-    model.save_changes();
-    quiet = false;
+    if (!loop.playing) { state.weights = state.steps ? Array.from(weights, (w) => (Number.isFinite(w) ? w : 0)) : []; names.push("steps", "weights"); }
+    send(...names);
   }
   /** Change settings; the network starts over unless `keep`. */
   function change(patch, keep = false) {
@@ -170,7 +176,7 @@ function render({ model, el, signal }) {
       measure();
       if (history.length) history[history.length - 1] = look ? look.loss : NaN; else if (look) history = [look.loss];
     }
-    if (!look) stop();
+    if (!look) loop.stop();
     tell(...Object.keys(patch));
     redraw();
   }
@@ -185,12 +191,12 @@ function render({ model, el, signal }) {
   const units = slider({ label: "Units in each", min: 1, max: 8, value: state.units, onchange: (v) => change({ units: v }) });
   const rate = slider({ label: "Learning rate η", min: 0, max: RATES.length - 1, value: rateAt(state.rate), show: (i) => short(rateAt(state.rate) === i ? state.rate : RATES[i], 4), onchange: (i) => change({ rate: RATES[i] }, true) });
   const speed = choice({ label: "Steps in a frame", options: [1, 5, 20].map((v) => [v, String(v)]), value: 5 });
-  const play = button("Play", () => (playing ? stop() : start()), { pressed: false, primary: true });
+  const loop = looper({ frame: advance, ready: () => look && state.steps < MOST_STEPS, onstop: () => { tell(); redraw(); }, signal });
   const one = button("1 step", () => go(1)), hundred = button("100 steps", () => go(100));
-  const over = button("Start over", () => { stop(); change({}); }, { hint: "step 0, with the same first weights" });
+  const over = button("Start over", () => { loop.stop(); change({}); }, { hint: "step 0, with the same first weights" });
   const reseed = button("New weights", () => change({ seed: (state.seed % 999) + 1 }), { hint: "start over from other first weights" });
   const reset = button("Reset", () => {
-    stop(); state = structuredClone(first); cursor = [0, 0]; adds = 0; alarmText = ""; begin();
+    loop.stop(); Object.assign(state, structuredClone(first)); cursor = [0, 0]; adds = 0; alarmText = ""; begin();
     classMenu.set(0); speed.set(5); tell(...SETTINGS); redraw();
   }, { hint: "everything as it was at first" });
   const classMenu = choice({ label: "A click adds a", options: SHAPES.map((s, c) => [c, `${"●■"[c]} ${s}, class ${c}`]), value: 0, onchange: (c) => { adds = c; } });
@@ -206,23 +212,13 @@ function render({ model, el, signal }) {
     const near = shown().reduce((best, p, i, all) => (best < 0 || far(p) < far(all[best]) ? i : best), -1);
     if (near >= 0) edit(shown().filter((_, i) => i !== near));
   }
-  function go(count) { stop(); for (let k = 0; k < count; k++) if (!step()) break; tell(); redraw(); }
-  function start() {
-    if (!look || state.steps >= MOST_STEPS) return;
-    playing = true; setText(play, "Pause"); setAttribute(play, "aria-pressed", "true");
-    requestAnimationFrame(run);
-  }
-  function stop() {
-    if (!playing) return;
-    playing = false; setText(play, "Play"); setAttribute(play, "aria-pressed", "false");
-    tell();
-  }
-  function run() {
-    if (!playing || !alive) return;
+  function go(count) { loop.stop(); for (let k = 0; k < count; k++) if (!step()) break; tell(); redraw(); }
+  function advance() {
     const until = performance.now() + 5;
-    for (let k = 0; k < speed.value && performance.now() < until; k++) if (!step()) { stop(); break; }
+    let going = true;
+    for (let k = 0; going && k < speed.value && performance.now() < until; k++) going = step();
     draw();
-    if (playing) requestAnimationFrame(run);
+    return going;
   }
 
   // ---- the pictures: the plane on one canvas, the loss on a second, the hidden units on a third
@@ -235,7 +231,7 @@ function render({ model, el, signal }) {
   box.append(
     h("div", { class: "dlw-row" }, dataMenu.el, phiMenu.el),
     h("div", { class: "pg-sliders" }, hidden.el, units.el, rate.el),
-    h("div", { class: "dlw-player pg-player" }, play, one, hundred, over, reseed, reset),
+    h("div", { class: "dlw-player pg-player" }, loop.el, one, hundred, over, reseed, reset),
     h("div", { class: "pg-main" },
       h("figure", { class: "pg-left" }, plane, h("figcaption", {}, "Orange: class 0 is likelier; blue: class 1; the line: equal. An outlined point lies on the wrong side.")),
       h("div", { class: "pg-right" },
@@ -341,7 +337,7 @@ function render({ model, el, signal }) {
     turn(dataMenu, state.data); turn(phiMenu, state.activation); turn(hidden, state.hidden); turn(units, state.units);
     if (shownRate !== state.rate) { shownRate = state.rate; rate.set(rateAt(state.rate)); }   // Python may set a rate between the marks
     if (units.input.disabled !== (state.hidden === 0)) { units.input.disabled = state.hidden === 0; phiMenu.select.disabled = state.hidden === 0; }
-    play.disabled = one.disabled = hundred.disabled = !look || state.steps >= MOST_STEPS;
+    loop.el.disabled = one.disabled = hundred.disabled = !look || state.steps >= MOST_STEPS;
     undo.disabled = clear.disabled = points.length === 0;
     const lost = look && (!Number.isFinite(look.loss) || !look.weights.every(Number.isFinite));
     setText(alarm, lost ? "The weights are no longer finite: the learning rate is too large. Start over with a smaller one." : state.steps >= MOST_STEPS ? `Stopped after ${MOST_STEPS} steps.` : alarmText);
@@ -349,14 +345,13 @@ function render({ model, el, signal }) {
     const right = look ? Math.round(look.accuracy * points.length) : 0;
     const result = look ? `loss ${format(look.loss, 4)}, ${right} of ${points.length} points right (${format(100 * look.accuracy, 1)} %)` : "no points";
     says.say(`Step ${state.steps}: ${result}; ${net}, ${P} parameters, first weights no. ${state.seed}.`);
-    if (said !== result && !playing) {
+    if (said !== result && !loop.playing) {
       said = result;
       setAttribute(curve, "aria-label", look ? `loss from ${format(history[0], 3)} at step ${from} to ${format(look.loss, 3)} at step ${state.steps}` : "no loss");
       setAttribute(maps, "aria-label", state.hidden ? `answers of ${state.hidden * state.units} hidden units over the plane` : "no hidden units");
     }
     layerNames.forEach((e, l) => setClass(e, l < state.hidden ? "" : "pg-off"));
   }
-  const redraw = onPaint(draw);
 
   // ---- the pointer and the keys on the plane
   plane.dataset.lmSuppressShortcuts = "true";
@@ -375,24 +370,10 @@ function render({ model, el, signal }) {
   });
   for (const name of ["focus", "blur"]) plane.addEventListener(name, redraw);
 
-  for (const k of [...SETTINGS, "weights"]) model.on(`change:${k}`, () => {
-    const value = k === "weights" ? [...model.get(k)] : structuredClone(model.get(k));
-    if (quiet || JSON.stringify(value) === JSON.stringify(state[k])) return;
-    stop();
-    state[k] = value;
-    if (k === "weights") state.steps = model.get("steps");
-    else if (k !== "rate" && k !== "points") { state.weights = []; state.steps = 0; }
-    if (k === "rate" || (k === "points" && state.data === "own")) measure(); else begin();
-    redraw();
-  });
-  model.on("change:steps", () => { if (!quiet && state.steps !== model.get("steps")) { state.steps = model.get("steps"); from = state.steps - history.length + 1; redraw(); } });
-
   const sizeWatch = new ResizeObserver(() => { size = plane.clientWidth || 320; curveSize = [curve.clientWidth || 320, curve.clientHeight || 120]; redraw(); });
-  const themeWatch = new MutationObserver(() => { readTheme(); redraw(); });
   sizeWatch.observe(plane); sizeWatch.observe(curve);
-  themeWatch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  themeWatch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  signal?.addEventListener?.("abort", () => { playing = alive = false; sizeWatch.disconnect(); themeWatch.disconnect(); });
+  watchTheme(() => { readTheme(); redraw(); }, signal);
+  signal?.addEventListener?.("abort", () => { alive = false; sizeWatch.disconnect(); });
   ratio = Math.min(2, window.devicePixelRatio || 1);
   size = plane.clientWidth || 320; curveSize = [curve.clientWidth || 320, curve.clientHeight || 120];
   readTheme(); begin(); draw();

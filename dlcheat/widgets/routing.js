@@ -80,8 +80,13 @@ const NAMES = ["A", "B"];
 function render({ model, el, signal }) {
   const I0 = model.get("parts"), J0 = model.get("wholes"), D0 = model.get("dimensions"), hasNetwork = I0 > 0;
   const TRAITS = ["mode", "preset", "vectors", "iteration", "digit", "pair"];
-  const first = Object.fromEntries(TRAITS.map((t) => [t, structuredClone(model.get(t))]));
-  let state = structuredClone(first), view = null, selected = 0, steps = [], quiet = false;
+  const redraw = onPaint(draw);
+  const { state, first, write } = shared(model, TRAITS, (t) => {
+    if (t === "preset" && state.preset !== "custom") state.vectors = structuredClone(PRESETS[state.preset].vectors);
+    if (t !== "iteration") view = null;
+    redraw();
+  });
+  let view = null, selected = 0, steps = [];
   const box = frame(el, model.get("title") || "Routing by agreement, step by step");
 
   // ---- what is routed: { I, J, D, predictions, basis(j), parts: rows of the table, labels of wholes }
@@ -108,24 +113,11 @@ function render({ model, el, signal }) {
   const pair = () => (state.mode === "network" ? state.pair : [0, 1]);
   const wholeName = (j) => (state.mode === "network" ? `digit ${j}` : `whole ${NAMES[j]}`);
 
-  // ---- state in, traits out
-  const redraw = onPaint(draw);
   function set(changes, rebuild = false) {
-    state = { ...state, ...changes };
     if (rebuild) view = null;
-    quiet = true;
-    for (const [k, v] of Object.entries(changes)) model.set(k, structuredClone(v));
-    model.save_changes();
-    quiet = false;
+    write(changes);
     redraw();
   }
-  for (const t of TRAITS) model.on(`change:${t}`, () => {
-    if (quiet || JSON.stringify(model.get(t)) === JSON.stringify(state[t])) return;
-    state = { ...state, [t]: structuredClone(model.get(t)) };
-    if (t === "preset" && state.preset !== "custom") state.vectors = structuredClone(PRESETS[state.preset].vectors);
-    if (t !== "iteration") view = null;
-    redraw();
-  });
   function setVector(i, j, vector) {
     const vectors = structuredClone(state.vectors);
     vectors[i][j] = [...vector];

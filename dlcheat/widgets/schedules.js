@@ -25,17 +25,6 @@ export function factor(schedule, t, total = STEPS, warmup = 10) {
   return 1;
 }
 
-/** Numbers in [0, 1) from a seed, one a call: mulberry32, the same ones here and in Python. */
-export function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** The first parameters: for each layer its weight (out × in, row after row), then its bias, zeros. */
 export function initialWeights(seed) {
   const next = generator(seed), weights = new Float64Array(COUNT);
@@ -185,19 +174,17 @@ const TOP = 2.6, MOST_FAMILIES = 6;
 
 function render({ model, el, signal }) {
   const greys = uint8(model.get("greys")), data = { inputs: Float64Array.from(greys, (g) => g / 255), labels: Uint8Array.from(uint8(model.get("classes"))) };
-  const read = () => ({ ...Object.fromEntries(SETTINGS.map((k) => [k, model.get(k)])), kept: structuredClone(model.get("kept")) });
-  const first = read();
-  let state = read(), run = null, keptRuns = [], queue = [], dots = new Map(), alive = true, working = false, quiet = false, sweeping = 0;
+  const later = onPaint(draw);
+  const redraw = () => { if (!working) later(); };               // a frame that trains draws anyway
+  const { state, first, tell, write } = shared(model, [...SETTINGS, "kept"], (k) => {
+    if (k === "kept") rebuildKept(); else begin();
+    redraw();
+  });
+  let run = null, keptRuns = [], queue = [], dots = new Map(), alive = true, working = false, sweeping = 0;
   const settings = () => Object.fromEntries(SETTINGS.map((k) => [k, state[k]]));
 
-  function tell(...names) {
-    quiet = true;
-    for (const k of names) model.set(k, structuredClone(state[k]));
-    model.save_changes();
-    quiet = false;
-  }
   function begin() { run = startRun(settings(), data); sweeping = 0; queue = [run]; work(); }
-  function change(patch) { Object.assign(state, patch); begin(); tell(...Object.keys(patch)); redraw(); }
+  function change(patch) { write(patch); begin(); redraw(); }
   function rebuildKept() {                                       // kept runs are trained again where they are not known
     const known = [...keptRuns, run].filter(Boolean);
     keptRuns = state.kept.map((s) => known.find((r) => JSON.stringify(r.settings) === JSON.stringify(pick(s))) ?? startRun(pick(s), data));
@@ -248,7 +235,7 @@ function render({ model, el, signal }) {
   const seed = button("New seed", () => change({ seed: (state.seed % 999) + 1 }), { hint: "New seed: other first weights, another shuffle" });
   const drop = button("Remove kept", () => { state.kept = []; keptRuns = []; queue = queue.filter((r) => r === run); tell("kept"); redraw(); }, { hint: "Remove kept runs" });
   const reset = button("Reset", () => {
-    state = structuredClone(first); dots = new Map(); keptRuns = []; begin(); rebuildKept(); tell(...SETTINGS, "kept"); redraw();
+    Object.assign(state, structuredClone(first)); dots = new Map(); keptRuns = []; begin(); rebuildKept(); tell(...SETTINGS, "kept"); redraw();
   }, { hint: "Reset: everything as it was at first" });
 
   // ---- the pictures
@@ -386,22 +373,11 @@ function render({ model, el, signal }) {
       setAttribute(dotPicture, "aria-label", [...dots.values()].map((g) => { const r = [...g.values()].sort((p, q) => p.result.training - q.result.training)[0]; return `${NAMES[r.settings.schedule]}: lowest loss ${format(r.result.training, 3)} at peak rate ${r.settings.rate}, ${g.size} rates tried`; }).join("; "));
     }
   }
-  const later = onPaint(draw);
-  const redraw = () => { if (!working) later(); };               // a frame that trains draws anyway
 
-  for (const k of [...SETTINGS, "kept"]) model.on(`change:${k}`, () => {
-    const value = structuredClone(model.get(k));
-    if (quiet || JSON.stringify(value) === JSON.stringify(state[k])) return;
-    state[k] = value;
-    if (k === "kept") rebuildKept(); else begin();
-    redraw();
-  });
   const sizeWatch = new ResizeObserver(() => { measure(); redraw(); });
-  const themeWatch = new MutationObserver(() => { readTheme(); redraw(); });
   for (const p of pictures) sizeWatch.observe(p);
-  themeWatch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  themeWatch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  signal?.addEventListener?.("abort", () => { alive = false; sizeWatch.disconnect(); themeWatch.disconnect(); });
+  watchTheme(() => { readTheme(); redraw(); }, signal);
+  signal?.addEventListener?.("abort", () => { alive = false; sizeWatch.disconnect(); });
   ratio = Math.min(2, window.devicePixelRatio || 1);
   measure(); readTheme(); begin(); rebuildKept(); draw();
 }

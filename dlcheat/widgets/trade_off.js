@@ -2,6 +2,8 @@
 // dlcheat.widgets.trade_off), then the words, then the pictures.
 
 export const INPUTS = 4, OUTPUTS = 2, SECOND = 0.6, RATE = 0.2, MOST_STEPS = 20000;
+/** A gradient or a step shorter than this counts as zero: the caption, with four decimals, says 0.0000. */
+export const ZERO = 5e-5;
 const SETTINGS = ["alpha", "angle", "width", "surgery", "seed"], DOTS = 41, MOST_TRAIL = 4000;
 
 /** What the tasks want to compute of the four inputs: two rows of four for each task. */
@@ -83,15 +85,15 @@ export function nearest(points, alpha) {
 /** How the two gradients stand to each other, in words. */
 export function relation(step) {
   const sizes = step.gradients.map((g) => Math.sqrt(dot(g, g)));
-  if (Math.max(...sizes) < 5e-5) return "both gradients are zero";
-  if (Math.min(...sizes) < 5e-5) return "one task's gradient is zero";
+  if (Math.max(...sizes) < ZERO) return "both gradients are zero";
+  if (Math.min(...sizes) < ZERO) return "one task's gradient is zero";
   const degrees = Math.round((Math.acos(Math.min(1, Math.max(-1, step.cosine))) * 180) / Math.PI);
   const how = step.cosine < -0.995 ? "head on: no step helps both" : step.cosine < 0 ? "in conflict" : "not in conflict";
   return `gradients ${degrees}° apart (cosine ${format(step.cosine, 2)}), ${how}`;
 }
 
 /** Whether a step no longer moves the trunk. */
-export const stands = (step) => Math.sqrt(dot(step.direction, step.direction)) < 5e-5;
+export const stands = (step) => Math.sqrt(dot(step.direction, step.direction)) < ZERO;
 
 /** What the pictures show, in two or three sentences. */
 export function describe({ alpha, angle, width, surgery, steps }, step) {
@@ -122,9 +124,15 @@ export function niceTicks(top) {
 }
 
 function render({ model, el, signal }) {
-  const read = () => ({ ...Object.fromEntries(SETTINGS.map((k) => [k, model.get(k)])), steps: model.get("steps"), weights: [...model.get("weights")] });
-  const first = read();
-  let state = read(), weights, look = null, trail = [], playing = false, quiet = false, alive = true;
+  const redraw = onPaint(draw);
+  const { state, first, tell: send } = shared(model, [...SETTINGS, "weights", "steps"], (k) => {
+    loop.halt();
+    if (k === "weights") state.steps = model.get("steps");
+    if (k === "width" || k === "seed") { state.weights = []; state.steps = 0; }
+    if (k === "alpha" || k === "surgery") measure(); else if (k !== "steps") begin();
+    redraw();
+  });
+  let weights, look = null, trail = [], alive = true;
 
   const measure = () => { look = tradeOffStep({ ...state, weights }); };
   function begin() {                                              // from the state's weights, or the seed's
@@ -141,11 +149,8 @@ function render({ model, el, signal }) {
     return true;
   }
   function tell(...names) {                                       // at play, the weights wait
-    quiet = true;
-    if (!playing) { state.weights = state.steps ? [...weights] : []; names.push("steps", "weights"); }
-    for (const k of names) model.set(k, Array.isArray(state[k]) ? [...state[k]] : state[k]);
-    model.save_changes();
-    quiet = false;
+    if (!loop.playing) { state.weights = state.steps ? [...weights] : []; names.push("steps", "weights"); }
+    send(...names);
   }
   /** Change settings; the network starts over where its size or its first weights change. */
   function change(patch) {
@@ -163,27 +168,16 @@ function render({ model, el, signal }) {
   const angle = slider({ label: "Tasks apart", min: 0, max: 90, step: 5, value: state.angle, show: (v) => `${v}°`, onchange: (v) => change({ angle: v }) });
   const width = slider({ label: "Units in the trunk", min: 1, max: 4, value: state.width, onchange: (v) => change({ width: v }) });
   const method = choice({ label: "The trunk follows", options: [[false, "the weighted sum"], [true, "gradient surgery (PCGrad)"]], value: state.surgery, onchange: (surgery) => change({ surgery }) });
-  const play = button("Play", () => (playing ? stop() : start()), { pressed: false, primary: true });
+  const loop = looper({ frame: advance, ready: () => state.steps < MOST_STEPS, onstop: () => tell(), signal });
   const one = button("1 step", () => go(1)), many = button("100 steps", () => go(100));
-  const over = button("Start over", () => { stop(); change({ seed: state.seed }); }, { hint: "step 0, with the same first weights" });
-  const reseed = button("New weights", () => { stop(); change({ seed: (state.seed % 999) + 1 }); }, { hint: "start over from other first weights" });
-  const reset = button("Reset", () => { stop(); state = structuredClone(first); begin(); tell(...SETTINGS); redraw(); }, { hint: "everything as it was at first" });
-  function go(count) { stop(); for (let k = 0; k < count; k++) if (!step()) break; tell(); redraw(); }
-  function start() {
-    if (state.steps >= MOST_STEPS) return;
-    playing = true; setText(play, "Pause"); setAttribute(play, "aria-pressed", "true");
-    requestAnimationFrame(run);
-  }
-  function stop() {
-    if (!playing) return;
-    playing = false; setText(play, "Play"); setAttribute(play, "aria-pressed", "false");
-    tell();
-  }
-  function run() {
-    if (!playing || !alive) return;
-    if (!step() || stands(look)) stop();
+  const over = button("Start over", () => { loop.stop(); change({ seed: state.seed }); }, { hint: "step 0, with the same first weights" });
+  const reseed = button("New weights", () => { loop.stop(); change({ seed: (state.seed % 999) + 1 }); }, { hint: "start over from other first weights" });
+  const reset = button("Reset", () => { loop.stop(); Object.assign(state, structuredClone(first)); begin(); tell(...SETTINGS); redraw(); }, { hint: "everything as it was at first" });
+  function go(count) { loop.stop(); for (let k = 0; k < count; k++) if (!step()) break; tell(); redraw(); }
+  function advance() {
+    const going = step() && !stands(look);
     draw();
-    if (playing) requestAnimationFrame(run);
+    return going;
   }
 
   // ---- the errors
@@ -213,7 +207,7 @@ function render({ model, el, signal }) {
   }
   function drawVectors() {
     const { plain, cut, step: sum } = arrows(look.gradients, state.surgery), longest = Math.max(...[...plain, sum].map((v) => Math.hypot(...v)));
-    const none = !(longest > 5e-5), scale = none ? 0 : REACH / longest, flip = ([x, y]) => [-x, y];
+    const none = !(longest > ZERO), scale = none ? 0 : REACH / longest, flip = ([x, y]) => [-x, y];
     const clash = look.cosine < 0 && !none;
     const ends = { g1: place(drawn.g1, flip(plain[0]), scale, !none), g2: place(drawn.g2, flip(plain[1]), scale, !none), step: place(drawn.step, flip(sum), scale, !none) };
     place(drawn.cut1, flip(cut[0]), scale, clash && state.surgery); place(drawn.cut2, flip(cut[1]), scale, clash && state.surgery);
@@ -260,7 +254,7 @@ function render({ model, el, signal }) {
   box.append(
     h("div", { class: "to-sliders" }, alpha.el, angle.el, width.el),
     h("div", { class: "dlw-row" }, method.el),
-    h("div", { class: "dlw-player to-player" }, play, one, many, over, reseed, reset),
+    h("div", { class: "dlw-player to-player" }, loop.el, one, many, over, reseed, reset),
     h("div", { class: "to-main" },
       h("figure", {}, errors, h("figcaption", {}, "Errors. Dots: the best trunks for 41 weights, the front. Diamond: the best for this α. Disc: the network, its line the way it came. Dashed: what each task reaches alone.")),
       h("figure", {}, vectors, h("figcaption", {}, "Gradients. 1 and 2: where each task, times its weight, would move the trunk; step: where it is moved. Dashed: after surgery. Drawn in the plane of the two, the longest at full length.")),
@@ -286,25 +280,13 @@ function render({ model, el, signal }) {
     setAttribute(path, "points", line([...trail, look.errors]));
     drawVectors(); drawMeasured();
     turn(alpha, state.alpha); turn(angle, state.angle); turn(width, state.width); turn(method, state.surgery);
-    play.disabled = one.disabled = many.disabled = state.steps >= MOST_STEPS;
+    loop.el.disabled = one.disabled = many.disabled = state.steps >= MOST_STEPS;
     const text = describe(state, look);
     setAttribute(errors, "aria-label", text);
     says.say(text);
   }
-  const redraw = onPaint(draw);
 
-  for (const k of [...SETTINGS, "weights"]) model.on(`change:${k}`, () => {
-    const value = k === "weights" ? [...model.get(k)] : model.get(k);
-    if (quiet || JSON.stringify(value) === JSON.stringify(state[k])) return;
-    stop();
-    state[k] = value;
-    if (k === "weights") state.steps = model.get("steps");
-    if (k === "width" || k === "seed") { state.weights = []; state.steps = 0; }
-    if (k === "alpha" || k === "surgery") measure(); else begin();
-    redraw();
-  });
-  model.on("change:steps", () => { if (!quiet && state.steps !== model.get("steps")) { state.steps = model.get("steps"); redraw(); } });
-  const end = () => { alive = false; stop(); };
+  const end = () => { alive = false; loop.halt(); };
   signal?.addEventListener?.("abort", end);
   begin(); draw();
   return end;

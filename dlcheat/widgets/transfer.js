@@ -93,24 +93,17 @@ export function sentence({ source, frozen, labels, five, scratch }) {
 const SETTINGS = ["source", "frozen", "labels", "chosen"];
 
 function render({ model, el, signal }) {
-  const read = () => Object.fromEntries(SETTINGS.map((k) => [k, structuredClone(model.get(k))]));
-  const first = read(), scores = model.get("scored"), scales = model.get("scales");
+  const redraw = onPaint(draw);
+  const { state, first, write } = shared(model, SETTINGS, (k) => { refit([k]); redraw(); });
+  const scores = model.get("scored"), scales = model.get("scales");
   const classes = Array.from(uint8(model.get("classes"))), pixels = uint8(model.get("pixels")), packed = uint8(model.get("features"));
   const perSource = classes.length * DIMENSIONS, offered = OFFERED * CLASSES;
   const tables = SOURCES.map((_, s) => Float64Array.from(packed.subarray(s * perSource, (s + 1) * perSource), (q) => q * scales[s]));
-  let state = read(), head, quiet = false, alive = true;
+  let head, alive = true;
   const at = () => SOURCES.findIndex(([k]) => k === state.source);
   const fit = () => { head = fitHead({ features: tables[at()], classes, chosen: state.chosen }); };
-
-  function change(patch) {
-    Object.assign(state, patch);
-    if ("source" in patch || "chosen" in patch) fit();
-    quiet = true;
-    for (const k of Object.keys(patch)) model.set(k, structuredClone(state[k]));
-    model.save_changes();
-    quiet = false;
-    redraw();
-  }
+  const refit = (changed) => { if (changed.includes("source") || changed.includes("chosen")) fit(); };
+  const change = (patch) => { write(patch); refit(Object.keys(patch)); redraw(); };
 
   // ---- controls
   const box = frame(el, model.get("title") || "Transfer: accuracy against labels and frozen depth");
@@ -215,19 +208,9 @@ function render({ model, el, signal }) {
     verdict.say(head ? `Your ${n} labels, features of a network that learned ${name}: ${250 - count} of 250 test digits right (${format(100 * head.accuracy, 1)} %)${most ? `; most often wrong: ${most[0]}, ${most[1]} times` : ""}.`
       : n ? "One class alone leaves nothing to tell apart: label a digit of another." : "No labels yet: choose digits above.");
   }
-  const redraw = onPaint(draw);
 
-  for (const k of SETTINGS) model.on(`change:${k}`, () => {
-    const value = structuredClone(model.get(k));
-    if (quiet || JSON.stringify(value) === JSON.stringify(state[k])) return;
-    state[k] = value;
-    if (k === "source" || k === "chosen") fit();
-    redraw();
-  });
-  const themeWatch = new MutationObserver(() => { drawnCount = undefined; redraw(); });
-  themeWatch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  themeWatch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  signal?.addEventListener?.("abort", () => { alive = false; themeWatch.disconnect(); });
+  watchTheme(() => { drawnCount = undefined; redraw(); }, signal);
+  signal?.addEventListener?.("abort", () => { alive = false; });
   fit(); draw();
 }
 

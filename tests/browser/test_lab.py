@@ -37,7 +37,13 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "penalty",
          "from dlcheat.widgets.schedules import Schedules\n"
          "schedules = Schedules()\n"
-         "schedules"]
+         "schedules",
+         "from dlcheat.widgets.trade_off import TradeOff\n"
+         "trade_off = TradeOff()\n"
+         "trade_off",
+         "from dlcheat.widgets.transfer import Transfer\n"
+         "transfer = Transfer()\n"
+         "transfer"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -47,6 +53,10 @@ TWO_WAYS = [
      "Strength λ", "Home", "penalty.exponent", "-3.0"),
     (".sc", "schedules.schedule = 'cosine'; schedules.rate = 0.3",
      "Cosine, peak rate 0.3.* after 300 updates", "Peak rate", "Home", "schedules.rate", "0.003"),
+    (".to", "_ = trade_off.train(40); trade_off.surgery = True", "Step 40, .* gradient surgery",
+     "Units in the trunk", "End", "trade_off.width", "4"),
+    (".tf", "transfer.frozen = 3; transfer.chosen = [0, 6, 12]", "% of the test digits right",
+     "Labels a class", "Home", "transfer.labels, transfer.frozen", "1 3"),
 ]
 
 
@@ -100,7 +110,7 @@ def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
                            "?.kernel?.status === 'idle'", timeout=90_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.locator(".jp-OutputArea-output .dlw").nth(5).wait_for(timeout=90_000)
+    page.locator(".jp-OutputArea-output .dlw").nth(len(CELLS) - 1).wait_for(timeout=90_000)
     yield page
     context.close()
 
@@ -152,7 +162,7 @@ def test_both_ways(notebook: Page, box: str, code: str, text: str, name: str, ke
     """What Python sets is drawn; what the reader moves is in the trait."""
     widget = notebook.locator(f".jp-OutputArea-output {box}")
     assert in_python(notebook, code) == ""
-    expect(widget.locator(".dlw-summary")).to_contain_text(re.compile(text))
+    expect(widget.locator(".dlw-summary").first).to_contain_text(re.compile(text))
     slider = widget.get_by_role("slider", name=name)
     slider.focus()
     slider.press(key)
