@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 
 import torch
@@ -144,7 +145,8 @@ def soft_threshold(input: Tensor, threshold: float) -> Tensor:
 
 
 def elastic_net(X: Tensor, y: Tensor, alpha: float = 1.0, l1_ratio: float = 0.5, *,
-                tol: float = 1e-10, max_iter: int = 10_000) -> Tensor:
+                start: Tensor | None = None, tol: float = 1e-10,
+                max_iter: int = 10_000) -> Tensor:
     r"""Return the weights of linear regression with an L1 and an L2 penalty.
 
     .. math:: \min_w \frac{1}{2N} \lVert Xw - y \rVert_2^2
@@ -161,6 +163,8 @@ def elastic_net(X: Tensor, y: Tensor, alpha: float = 1.0, l1_ratio: float = 0.5,
         y: Targets, shape (N,).
         alpha: Strength α, at least 0.
         l1_ratio: Share ρ of the L1 penalty, from 0 to 1.
+        start: Weights to begin with, shape (D,); None is 0. The solution of a similar strength
+            saves sweeps.
         tol: Largest move in the last sweep.
         max_iter: Most sweeps.
 
@@ -180,19 +184,23 @@ def elastic_net(X: Tensor, y: Tensor, alpha: float = 1.0, l1_ratio: float = 0.5,
     expect(0 <= l1_ratio <= 1, "l1_ratio from 0 to 1", l1_ratio)
     expect(tol >= 0 and max_iter >= 1, "tol of at least 0 and max_iter of at least 1",
            (tol, max_iter))
-    gram, moment = X.T @ X / len(X), X.T @ y / len(X)                # (D, D), (D,)
-    w = torch.zeros_like(moment)
+    w = torch.zeros_like(X[0]) if start is None else expect_float("start", start)
+    expect(w.shape == X.shape[1:], f"start of shape ({X.shape[1]},)", w)
+    gram, left = X.T @ X / len(X), X.T @ (y - X @ w) / len(X)        # (D, D), (D,)
+    squares, w = gram.diagonal().tolist(), w.tolist()
     for _ in range(max_iter):
         largest = 0.0
-        for j in range(len(w)):
-            pull = moment[j] - gram[j] @ w + gram[j, j] * w[j]       # what the data ask for
-            curvature = gram[j, j] + alpha * (1 - l1_ratio)
-            new = soft_threshold(pull, alpha * l1_ratio) / curvature if curvature > 0 else w[j]
-            largest = max(largest, abs(new - w[j]).item())
-            w[j] = new
+        for j, row in enumerate(gram):
+            asked = left[j].item() + squares[j] * w[j]               # by the data
+            size = max(abs(asked) - alpha * l1_ratio, 0.0)           # soft threshold
+            curvature = squares[j] + alpha * (1 - l1_ratio)
+            new = math.copysign(size, asked) / curvature if size else 0.0
+            if new != w[j]:
+                left.sub_(row, alpha=new - w[j])
+                largest, w[j] = max(largest, abs(new - w[j])), new
         if largest <= tol:
             break
-    return w
+    return torch.tensor(w, dtype=X.dtype, device=X.device)
 
 
 def smooth_labels(target: Tensor, classes: int, label_smoothing: float = 0.1,
@@ -262,7 +270,8 @@ def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: floa
     drawn = 2 * torch.rand(n, 5, generator=generator) - 1
     angle, log_scale, slant, right, down = (drawn * limits).T
     cos, sin = log_scale.exp() * angle.cos(), log_scale.exp() * angle.sin()
-    rows = [torch.stack([cos, slant - sin, right], 1), torch.stack([sin, cos, down], 1)]
+    across, along = (slant - sin) * (height / width), sin * (width / height)
+    rows = [torch.stack([cos, across, right], 1), torch.stack([along, cos, down], 1)]
     grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 

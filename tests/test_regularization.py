@@ -1,5 +1,7 @@
 """Regularisation: against torch, scikit-learn, and what each method promises."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -141,6 +143,34 @@ def test_elastic_net_at_the_edges():
     assert elastic_net(empty, y, 0.0, 1.0)[-1] == 0          # a column of zeros says nothing
 
 
+@settings(max_examples=25)
+@given(seed=st.integers(0, 999), alpha=st.floats(0.01, 3), ratio=st.floats(0, 1))
+def test_elastic_net_ends_where_it_ends_from_any_start(seed, alpha, ratio):
+    X, y = (torch.tensor(v) for v in regression(seed))
+    begun = torch.randn(5, generator=torch.Generator().manual_seed(seed)).double()
+    kept, end = begun.clone(), elastic_net(X, y, alpha, ratio, tol=1e-12)
+    from_there = elastic_net(X, y, alpha, ratio, start=begun, tol=1e-12)
+    torch.testing.assert_close(from_there, end, rtol=0, atol=1e-7)
+    assert ((from_there == 0) == (end == 0)).all()
+    assert torch.equal(begun, kept)                          # the start is not written over
+
+
+def test_elastic_net_from_its_solution_needs_one_sweep():
+    X, y = (torch.tensor(v) for v in regression(1))
+    end = elastic_net(X, y, 0.1, 0.5, tol=1e-13)
+    again = elastic_net(X, y, 0.1, 0.5, start=end, max_iter=1)
+    torch.testing.assert_close(again, end, rtol=0, atol=1e-11)
+    from_zero = elastic_net(X, y, 0.1, 0.5, max_iter=1)
+    assert (from_zero - end).abs().max() > 1e-3
+
+
+def test_elastic_net_keeps_type_and_precision():
+    X, y = (torch.tensor(v) for v in regression(2))
+    single = elastic_net(X.float(), y.float(), 0.1, 0.5)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single, elastic_net(X, y, 0.1, 0.5).float(), rtol=1e-3, atol=1e-3)
+
+
 @given(data=st.data(), n=st.integers(1, 6), classes=st.integers(1, 5), epsilon=st.floats(0, 1))
 def test_smooth_labels_is_torchs_label_smoothing(data, n, classes, epsilon):
     target = torch.tensor(data.draw(st.lists(st.integers(0, classes - 1), min_size=n, max_size=n)))
@@ -156,6 +186,20 @@ def test_augment_without_limits_changes_nothing():
     images = torch.rand(4, 1, 9, 7)
     still = augment(images, turn=0, zoom=0, shear=0, reach=0)
     torch.testing.assert_close(still, images, rtol=0, atol=2e-6)
+
+
+def test_augment_turns_images_that_are_not_square():
+    """Turned by a quarter of the circle, a line along the width stands upright, as long as it was."""
+    images = torch.zeros(1, 1, 21, 41)
+    images[0, 0, 10, 14:27] = 1                              # 13 pixels around the middle
+    for seed in range(50):
+        generator = torch.Generator().manual_seed(seed)
+        amount = 2 * torch.rand(1, 5, generator=generator)[0, 0].item() - 1
+        generator.manual_seed(seed)
+        turned = augment(images, turn=math.pi / 2 / amount, zoom=0, shear=0, reach=0,
+                         generator=generator)
+        torch.testing.assert_close(turned[0, 0, 4:17, 20], torch.ones(13), rtol=0, atol=1e-4)
+        assert turned.sum() == pytest.approx(13, abs=1e-3)
 
 
 def test_augment_moves_each_image_by_its_own_amount():
@@ -206,6 +250,10 @@ def test_early_stopping_restores_the_best_epoch(losses, patience, delta):
     (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), alpha=-1), "alpha of at least 0"),
     (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), l1_ratio=2), "l1_ratio from 0 to 1"),
     (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), max_iter=0), "max_iter of at least 1"),
+    (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), start=torch.zeros(3)),
+     r"start of shape \(2,\), received a float32 tensor of shape \(3,\)"),
+    (lambda: elastic_net(torch.zeros(3, 2), torch.zeros(3), start=torch.zeros(2).long()),
+     "start to be a floating-point tensor"),
     (lambda: smooth_labels(torch.zeros(2), 3), "whole-number labels"),
     (lambda: smooth_labels(torch.tensor([3]), 3), "labels from 0 to 2"),
     (lambda: smooth_labels(torch.tensor([0]), 3, 1.5), "label_smoothing from 0 to 1"),

@@ -10,6 +10,7 @@ import torch
 import traitlets
 from sklearn.linear_model import ElasticNet, Ridge
 
+from dlcheat.regularization import elastic_net
 from dlcheat.widgets.penalty import (
     CORRELATION,
     EXPONENTS,
@@ -64,6 +65,16 @@ def test_the_test_error_is_that_of_many_new_samples():
     X, y = draw_samples(200_000, 1.5, widget.truth, seed=99)
     square = (X @ found.weights - y) ** 2
     assert square.mean().item() == pytest.approx(found.test, abs=4 * square.std().item() / 447)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_path_is_that_of_solutions_from_zero(ratio):
+    widget = PenaltyExplorer(l1_ratio=ratio)
+    X, y = draw_samples(14, widget.noise, widget.truth, widget.seed)
+    for exponent, found in zip(EXPONENTS, widget.path(), strict=True):
+        alone = elastic_net(X, y, 10 ** exponent, ratio, tol=1e-9, max_iter=20_000)
+        torch.testing.assert_close(found.weights, alone, rtol=0, atol=1e-6)
+        assert ((found.weights == 0) == (alone == 0)).all()
 
 
 def test_path_passes_through_the_fit():
