@@ -23,6 +23,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 from dlcheat import activations, losses, multi_task, wild
 from dlcheat.layers import convolution, linear, normalization, pooling
 
+#: A loss with its reference.
+Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
+
 #: Ratios above it are explained.
 TARGET = 1.5
 
@@ -113,6 +116,7 @@ def cases() -> list[Case]:
              (images, normal(128, 784), normal(128)), small),
     ]
 
+    found += loss_cases(g, passes, small)
     found.append(Case("batch_norm", lambda x: normalization.batch_norm(x, None, None, training=True),
                       lambda x: F.batch_norm(x, None, None, training=True), (maps,), passes))
     found.append(Case("layer_norm", lambda x: normalization.layer_norm(x, [1000]),
@@ -161,6 +165,94 @@ def cases() -> list[Case]:
     found.append(Case("global_avg_pool2d", pooling.global_avg_pool2d,
                       lambda x: F.adaptive_avg_pool2d(x, 1), (maps,), small))
     return found
+
+
+def loss_cases(g: torch.Generator, passes: str, small: str) -> list[Case]:
+    """Return the losses of values, distributions, embeddings and margins.
+
+    Where torch has no function of its own, the reference is put together of torch's.
+
+    Args:
+        g: Source of the inputs.
+        passes: The reason of those that are slower in large tensors.
+        small: The reason of those that are slower in small ones.
+
+    >>> "huber_loss" in [case.name for case in loss_cases(torch.Generator(), "", "")]
+    True
+    """
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=g)
+
+    images, target, signs = normal(64, 784), normal(64, 784), normal(64, 784).sign()
+    scores, labels = normal(512, 10), torch.randint(10, (512,), generator=g)
+    p, q = normal(512, 10).softmax(1), normal(512, 10).softmax(1)
+    three = tuple(normal(256, 64) for _ in range(3))
+    similar = torch.randint(2, (256,), generator=g)
+    tools = "checks its probabilities and leaves out the zeros, as torch does not"
+
+    def torch_focal(x: Tensor) -> Tensor:
+        loss = F.cross_entropy(x, labels, reduction="none")
+        return ((1 - (-loss).exp()) ** 2 * loss).mean()
+
+    def torch_sigmoid_focal(x: Tensor) -> Tensor:                # as torchvision has it
+        y, probability = signs.clamp(min=0), x.sigmoid()
+        loss = F.binary_cross_entropy_with_logits(x, y, reduction="none")
+        loss = loss * (1 - (probability * y + (1 - probability) * (1 - y))) ** 2
+        return (0.25 * y + 0.75 * (1 - y)) * loss
+
+    def torch_contrastive(a: Tensor, b: Tensor) -> Tensor:
+        d = F.pairwise_distance(a, b, eps=0)
+        return (similar * d ** 2 + (1 - similar) * F.relu(9 - d) ** 2).mean() / 2
+
+    def torch_squared_triplet(a: Tensor, p: Tensor, n: Tensor) -> Tensor:
+        near, far = (F.mse_loss(a, x, reduction="none").sum(1) for x in (p, n))
+        return F.relu(near - far + 0.2).mean()
+
+    def torch_info_nce(a: Tensor, b: Tensor) -> Tensor:
+        found = F.normalize(a) @ F.normalize(b).T / 0.07
+        return F.cross_entropy(found, torch.arange(len(found)))
+
+    def torch_between(m: Tensor, v: Tensor, n: Tensor, w: Tensor) -> Tensor:
+        return kl_divergence(*(Independent(Normal(a, (b / 2).exp()), 1)
+                               for a, b in ((m, v), (n, w)))).mean()
+
+    found: dict[str, tuple[Pair, tuple[Tensor, ...], str]] = {
+        "l1_loss": ((losses.l1_loss, F.l1_loss), (images, target), passes),
+        "huber_loss": ((losses.huber_loss, F.huber_loss), (images, target), passes),
+        "smooth_l1_loss": ((losses.smooth_l1_loss, F.smooth_l1_loss), (images, target), passes),
+        "kl_div": ((lambda x: losses.kl_div(x, p, "batchmean"),
+                    lambda x: F.kl_div(x, p, reduction="batchmean")), (q.log(),), tools),
+        "kl_divergence": ((losses.kl_divergence,
+                           lambda p, q: F.kl_div(q.log(), p, reduction="batchmean")), (p, q), tools),
+        "gaussian_kl_between": ((losses.gaussian_kl_between, torch_between),
+                                tuple(normal(64, 16) for _ in range(4)), small),
+        "triplet_margin_loss": ((losses.triplet_margin_loss, F.triplet_margin_loss), three, small),
+        "squared_triplet_loss": ((losses.squared_triplet_loss, torch_squared_triplet), three, small),
+        "contrastive_loss": ((lambda a, b: losses.contrastive_loss(a, b, similar, 9.0),
+                              torch_contrastive), three[:2], small),
+        "contrastive_distance_loss": (
+            (lambda d: losses.contrastive_distance_loss(d, signs.clamp(min=0)),
+             lambda d: (signs.clamp(min=0) * d ** 2
+                        + (1 - signs.clamp(min=0)) * F.relu(1 - d) ** 2).mean() / 2),
+            (images.abs(),), passes),
+        "hinge_embedding_loss": ((lambda x: losses.hinge_embedding_loss(x, signs),
+                                  lambda x: F.hinge_embedding_loss(x, signs)), (images,), passes),
+        "cosine_embedding_loss": (
+            (lambda a, b: losses.cosine_embedding_loss(a, b, 2 * similar - 1),
+             lambda a, b: F.cosine_embedding_loss(a, b, 2 * similar - 1)), three[:2], small),
+        "info_nce": ((losses.info_nce, torch_info_nce), three[:2], small),
+        "focal_loss": ((lambda x: losses.focal_loss(x, labels), torch_focal), (scores,), small),
+        "sigmoid_focal_loss": ((lambda x: losses.sigmoid_focal_loss(x, signs.clamp(min=0)),
+                                torch_sigmoid_focal), (images,), passes),
+        "hinge_loss": ((lambda x: losses.hinge_loss(x, signs),
+                        lambda x: F.margin_ranking_loss(x, torch.zeros_like(x), signs, margin=1)),
+                       (images,), passes),
+        "multi_margin_loss": ((lambda x: losses.multi_margin_loss(x, labels),
+                               lambda x: F.multi_margin_loss(x, labels)), (scores,), small),
+        "soft_margin_loss": ((lambda x: losses.soft_margin_loss(x, signs),
+                              lambda x: F.soft_margin_loss(x, signs)), (images,), passes),
+    }
+    return [Case(name, *pair, inputs, why) for name, (pair, inputs, why) in found.items()]
 
 
 def _timed(call: Callable[[], object], times: int) -> float:

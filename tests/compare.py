@@ -37,17 +37,20 @@ def assert_near(mine, reference, name="value", slack=0.0):
                                msg=lambda text: f"{name}: {text}")
 
 
-def assert_same(mine, reference, *inputs):
-    """Assert that two functions have the same value, and the same gradient for each input."""
+def assert_same(mine, reference, *inputs, slack=0.0):
+    """Assert that two functions have the same value, and the same gradient for each input.
+
+    ``slack`` is added to the absolute tolerance: for a difference of large numbers, their rounding.
+    """
     ours = [x.detach().clone().requires_grad_() for x in inputs]
     theirs = [x.detach().clone().requires_grad_() for x in inputs]
     value, expected = mine(*ours), reference(*theirs)
-    assert_near(value, expected)
+    assert_near(value, expected, slack=slack)
     generator = torch.Generator().manual_seed(0)
     upstream = torch.randn(expected.shape, dtype=expected.dtype, generator=generator)
     value.backward(upstream)
     expected.backward(upstream)
     # a gradient is a difference of upstream-sized numbers: it may carry the rounding of those
-    slack = 2 * torch.finfo(expected.dtype).eps * upstream.abs().max().item()
+    slack += 2 * torch.finfo(expected.dtype).eps * upstream.abs().max().item()
     for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         assert_near(a.grad, b.grad, f"gradient of input {i}", slack)
