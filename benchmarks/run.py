@@ -189,6 +189,7 @@ def loss_cases(g: torch.Generator, passes: str, small: str) -> list[Case]:
     three = tuple(normal(256, 64) for _ in range(3))
     similar = torch.randint(2, (256,), generator=g)
     tools = "checks its probabilities and leaves out the zeros, as torch does not"
+    checks = "looks through the labels before it computes, as torch does not"
 
     def torch_focal(x: Tensor) -> Tensor:
         loss = F.cross_entropy(x, labels, reduction="none")
@@ -234,7 +235,7 @@ def loss_cases(g: torch.Generator, passes: str, small: str) -> list[Case]:
             (lambda d: losses.contrastive_distance_loss(d, signs.clamp(min=0)),
              lambda d: (signs.clamp(min=0) * d ** 2
                         + (1 - signs.clamp(min=0)) * F.relu(1 - d) ** 2).mean() / 2),
-            (images.abs(),), passes),
+            (images.abs(),), checks),
         "hinge_embedding_loss": ((lambda x: losses.hinge_embedding_loss(x, signs),
                                   lambda x: F.hinge_embedding_loss(x, signs)), (images,), passes),
         "cosine_embedding_loss": (
@@ -246,7 +247,7 @@ def loss_cases(g: torch.Generator, passes: str, small: str) -> list[Case]:
                                 torch_sigmoid_focal), (images,), passes),
         "hinge_loss": ((lambda x: losses.hinge_loss(x, signs),
                         lambda x: F.margin_ranking_loss(x, torch.zeros_like(x), signs, margin=1)),
-                       (images,), passes),
+                       (images,), checks),
         "multi_margin_loss": ((lambda x: losses.multi_margin_loss(x, labels),
                                lambda x: F.multi_margin_loss(x, labels)), (scores,), small),
         "soft_margin_loss": ((lambda x: losses.soft_margin_loss(x, signs),

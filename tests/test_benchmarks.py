@@ -11,8 +11,8 @@ from dlcheat.layers import convolution, linear, normalization, pooling
 from tests.compare import assert_near
 
 # what torch does not have under any name, or what is no computation on tensors
-ALONE = {"batch_hard", "dice_loss", "margin_loss", "squared_hinge_loss", "min_pool2d", "windows", "output_size", "receptive_field", "as_pair",
-         "expect_image"}
+ALONE = {"batch_hard", "dice_loss", "margin_loss", "squared_hinge_loss", "min_pool2d", "windows",
+         "output_size", "receptive_field", "as_pair", "expect_image"}
 CASES = run.cases()
 
 
