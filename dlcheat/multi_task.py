@@ -249,7 +249,7 @@ def backward_with_surgery(losses: Sequence[Tensor], shared: Iterable[nn.Paramete
     """Write gradients like ``backward()``, those in the shared parameters by :func:`pcgrad`.
 
     Args:
-        losses: T losses, each of shape (). It costs T backward passes.
+        losses: T losses, each of shape (). It costs T backward passes through the trunk.
         shared: The trunk's parameters; their ``grad`` is replaced.
         own: The heads' parameters; they get the gradient of the plain sum.
         generator: Source of the order.
@@ -266,9 +266,9 @@ def backward_with_surgery(losses: Sequence[Tensor], shared: Iterable[nn.Paramete
     _expect_losses(losses)
     shared, own = list(shared), list(own)
     expect(len(shared) > 0, "at least one shared parameter", shared)
-    size = sum(p.numel() for p in shared)
-    table = task_gradients(losses, [*shared, *own])              # (T, P): trunk, then heads
-    joined = torch.cat([pcgrad(table[:, :size], generator), table[:, size:].sum(0)])
-    parts = joined.split([p.numel() for p in [*shared, *own]])
+    joined = pcgrad(task_gradients(losses, shared), generator)   # (P,)
+    parts = joined.split([p.numel() for p in shared])
+    if own:
+        parts += torch.autograd.grad(sum(losses), own, allow_unused=True, materialize_grads=True)
     for p, part in zip([*shared, *own], parts, strict=True):
         p.grad = part.view_as(p).clone()

@@ -44,7 +44,7 @@ TASKS = {"class": Task(10, F.cross_entropy, False), "parity": Task(1, _binary, F
 class MultiTaskNet(nn.Module):
     r"""A trunk that all tasks share, and a linear head for each of them.
 
-    .. math:: h = \tanh(W x + b), \qquad \hat{y}_i = V_i h + c_i
+    .. math:: h = \tanh(W x + b), \qquad \hat{y}_i = V_i h + b_i
 
     Args:
         in_features: Numbers in an input.
