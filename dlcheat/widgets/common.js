@@ -103,18 +103,25 @@ export function button(label, onclick, { hint, pressed, primary } = {}) {
     "aria-label": hint, title: hint, "aria-pressed": pressed === undefined ? null : String(pressed) }, label);
 }
 
-/** A choice from a list: options are strings or [value, text]; { el, select, value, set(v) }. */
+/** A choice from a list: options are strings or [value, text]; { el, select, value, set(v), setOptions(options) }. */
 export function choice({ label, options, value, onchange }) {
   const id = uid("choice");
-  const pairs = options.map((o) => (Array.isArray(o) ? o : [o, String(o)]));
-  const select = h("select", { id, "data-lm-suppress-shortcuts": "true" }, pairs.map(([v, t]) => h("option", { value: String(v) }, t)));
+  let pairs = [];
+  const select = h("select", { id, "data-lm-suppress-shortcuts": "true" });
   const read = () => pairs[select.selectedIndex]?.[0];
   const control = {
     el: h("div", { class: "dlw-choice" }, h("label", { for: id }, label), select), select,
     get value() { return read(); },
     set(v) { select.selectedIndex = Math.max(0, pairs.findIndex(([p]) => p === v)); },
+    setOptions(list) {
+      const next = list.map((o) => (Array.isArray(o) ? o : [o, String(o)]));
+      if (JSON.stringify(next) === JSON.stringify(pairs)) return;
+      pairs = next;
+      select.replaceChildren(...pairs.map(([v, t]) => h("option", { value: String(v) }, t)));
+    },
   };
   select.addEventListener("change", () => onchange?.(read()));
+  control.setOptions(options);
   control.set(value);
   return control;
 }

@@ -43,7 +43,10 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "trade_off",
          "from dlcheat.widgets.transfer import Transfer\n"
          "transfer = Transfer()\n"
-         "transfer"]
+         "transfer",
+         "from dlcheat.widgets.loss_explorer import LossExplorer\n"
+         "losses = LossExplorer()\n"
+         "losses"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -57,6 +60,8 @@ TWO_WAYS = [
      "Units in the trunk", "End", "trade_off.width", "4"),
     (".tf", "transfer.frozen = 3; transfer.chosen = [0, 6, 12]", "% of the test digits right",
      "Labels a class", "Home", "transfer.labels, transfer.frozen", "1 3"),
+    (".le", "losses.loss = 'hinge'; losses.axis = 'score'; losses.at = -1.0",
+     "Hinge loss at z = −1.00: loss 2.000", "Score z", "End", "losses.at", "6.0"),
 ]
 
 
