@@ -238,8 +238,8 @@ def smooth_labels(target: Tensor, classes: int, label_smoothing: float = 0.1,
     return (1 - label_smoothing) * hard + label_smoothing / classes
 
 
-def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1, shear: float = 0.1,
-            reach: float = 2.0,
+def augment(images: Tensor, *, turn: float = 0.2, zoom: float = 0.1,
+            shear: float = 0.1, reach: float = 2.0,
             generator: torch.Generator | None = None) -> Tensor:
     """Move, turn, scale and shear every image a little, each by its own random amount.
 
@@ -304,9 +304,11 @@ class EarlyStopping:
     (2.0, 1)
     """
 
-    def __init__(self, model: nn.Module, patience: int = 5, min_delta: float = 0.0) -> None:
+    def __init__(self, model: nn.Module, patience: int = 5,
+                 min_delta: float = 0.0) -> None:
         whole = isinstance(patience, int) and not isinstance(patience, bool)
-        expect(whole and patience >= 1, "patience to be an integer of at least 1", patience)
+        expect(whole and patience >= 1, "patience to be an integer of at least 1",
+               patience)
         expect(min_delta >= 0, "min_delta of at least 0", min_delta)
         self.model, self.patience, self.min_delta = model, patience, min_delta
         self.best, self.epoch, self._calls = float("inf"), -1, 0

@@ -15,8 +15,9 @@ def _expect_features(name: str, value: Tensor | None, features: int) -> None:
 
 
 def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-               weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
-               momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
+               weight: Tensor | None = None, bias: Tensor | None = None,
+               training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5) -> Tensor:
     r"""Normalise each feature over the batch, then scale and shift it.
 
     .. math:: y = \gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
@@ -62,7 +63,7 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         count = input.numel() // features
         expect(count > 1, "more than one value a feature in training", input)
         over = [d for d in range(input.ndim) if d != 1]
-        mean, variance = input.mean(over), input.var(over, correction=0)      # (C,), (C,)
+        mean, variance = input.mean(over), input.var(over, correction=0)     # (C,)
         with torch.no_grad():
             if running_mean is not None:
                 running_mean.lerp_(mean.to(running_mean.dtype), momentum)
@@ -71,7 +72,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
                 running_var.lerp_(unbiased.to(running_var.dtype), momentum)
     else:
         expect(running_mean is not None and running_var is not None,
-               "running_mean and running_var in evaluation", (running_mean, running_var))
+               "running_mean and running_var in evaluation",
+               (running_mean, running_var))
         mean, variance = running_mean, running_var
     output = (input - mean.view(column)) * (variance + eps).rsqrt().view(column)
     if weight is not None:
@@ -110,7 +112,8 @@ def layer_norm(input: Tensor, normalized_shape: list[int] | tuple[int, ...],
     """
     expect_float("input", input)
     shape = tuple(normalized_shape)
-    fits = 0 < len(shape) <= input.ndim and input.shape[input.ndim - len(shape):] == shape
+    last = input.shape[max(0, input.ndim - len(shape)):]
+    fits = len(shape) > 0 and last == shape
     expect(fits, f"input of shape (…, {', '.join(map(str, shape))})", input)
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None:
