@@ -1,10 +1,11 @@
-"""Time dlcheat against torch, side by side in one run.
+"""Time dlcheat against torch and scikit-learn, side by side in one run.
 
 ``python -m benchmarks.run`` (or ``make benchmark``) prints, for each function, the
 median time of torch's and of dlcheat's, forward and forward with backward, and their
-ratio. The two take turns, so that whatever else the machine does hits both alike; with
-one thread it is processor time that counts, not the clock. Where dlcheat takes more than
-1.5 times as long, the last column says why.
+ratio; for metrics, which have no gradient, of scikit-learn's and dlcheat's. The two take
+turns, so that whatever else the machine does hits both alike; with one thread it is
+processor time that counts, not the clock. Where dlcheat takes more than 1.5 times as
+long, the last column says why.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
+import sklearn.calibration
+import sklearn.metrics
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
-from dlcheat import activations, losses, multi_task, wild
+from dlcheat import activations, losses, metrics, multi_task, optimizers, wild
 from dlcheat.layers import convolution, linear, normalization, pooling
 
 #: A loss with its reference.
@@ -36,14 +40,14 @@ class Case(NamedTuple):
     Attributes:
         name: The function, and the case where there are several.
         mine: dlcheat's.
-        reference: torch's, of the same arguments.
-        inputs: The tensors that get a gradient.
+        reference: torch's or scikit-learn's, of the same arguments.
+        inputs: The tensors that get a gradient; without any, there is no backward pass.
         why: What costs the time where dlcheat is slower.
     """
 
     name: str
-    mine: Callable[..., Tensor]
-    reference: Callable[..., Tensor]
+    mine: Callable[..., object]
+    reference: Callable[..., object]
     inputs: tuple[Tensor, ...]
     why: str
 
@@ -52,7 +56,7 @@ class Times(NamedTuple):
     """Median seconds of a call.
 
     Attributes:
-        reference: torch's.
+        reference: torch's or scikit-learn's.
         mine: dlcheat's.
     """
 
@@ -61,7 +65,7 @@ class Times(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Return how many times torch's time dlcheat takes."""
+        """Return how many times the reference's time dlcheat takes."""
         return self.mine / self.reference
 
 
@@ -136,6 +140,34 @@ def cases() -> list[Case]:
     found.append(Case("clip_grad_norm_", clipped(wild.clip_grad_norm_),
                       clipped(torch.nn.utils.clip_grad_norm_), (normal(512, 1000),), small))
 
+    weights = [normal(32, 784), normal(32), normal(10, 32), normal(10)]      # 784 → 32 → 10
+
+    def stepping(make: Callable[..., torch.optim.Optimizer], **options: object) -> Callable[[Tensor], Tensor]:
+        parameters = [w.clone() for w in weights]
+        for p, w in zip(parameters, weights):
+            p.grad = w.square()
+        optimizer = make(parameters, lr=1e-4, **options)
+
+        def call(x: Tensor) -> Tensor:
+            optimizer.step(lambda: 0.0)
+            return x + parameters[0][0]
+        return call
+
+    def optimizer(name: str, case: str = "", **options: object) -> None:
+        single = {} if name == "LBFGS" else {"foreach": False}
+        found.append(Case(f"{name}{case}", stepping(getattr(optimizers, name), **options),
+                          stepping(getattr(torch.optim, name), **options, **single),
+                          (normal(784),), small))
+
+    optimizer("SGD")
+    optimizer("SGD", " with momentum", momentum=0.9)
+    optimizer("SGD", " Nesterov's, decay", momentum=0.9, nesterov=True, weight_decay=0.01)
+    for name in ("Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW"):
+        optimizer(name)
+    optimizer("RMSprop", " centred, with momentum", centered=True, momentum=0.9)
+    optimizer("Adam", " with amsgrad", amsgrad=True)
+    optimizer("LBFGS", " of ten moves", max_iter=10, tolerance_change=0, history_size=10)
+
     def conv(name: str, x: Tensor, w: Tensor, why: str = window, **options: object) -> None:
         found.append(Case(f"conv2d {name}", lambda x, w: convolution.conv2d(x, w, **options),
                           lambda x, w: F.conv2d(x, w, **options), (x, w), why))
@@ -164,7 +196,66 @@ def cases() -> list[Case]:
                           lambda x, o=options: F.avg_pool2d(x, **o), (maps,), passes))
     found.append(Case("global_avg_pool2d", pooling.global_avg_pool2d,
                       lambda x: F.adaptive_avg_pool2d(x, 1), (maps,), small))
-    return found
+    return found + metric_cases()
+
+
+def metric_cases() -> list[Case]:
+    """Return every metric that scikit-learn has too, on ten thousand samples.
+
+    >>> {"roc_curve", "ndcg_score"} <= {case.name for case in metric_cases()}
+    True
+    """
+    g = np.random.default_rng(0)
+    n, classes = 10_000, 10
+    labels, guess = (g.integers(classes, size=n) for _ in range(2))
+    guess = np.where(g.random(n) < 0.7, labels, guess)
+    p = g.dirichlet(np.ones(classes), n)
+    binary = (g.random(n) < 0.2).astype(int)
+    score = g.normal(size=n) + binary
+    chance = 1 / (1 + np.exp(-score))
+    value, fit = g.normal(size=n), g.normal(size=n)
+    gain, order = g.integers(0, 4, (500, 20)), g.normal(size=(500, 20))
+    curve = np.sort(g.random(n))
+
+    def case(name: str, *arguments: object, **options: object) -> Case:
+        function = name.split(" ")[0]
+        theirs = getattr(sklearn.metrics, function, None) or getattr(sklearn.calibration, function)
+        mine = getattr(metrics, function)
+        return Case(name, lambda: mine(*arguments, **options), lambda: theirs(*arguments, **options), (),
+                    "both sort or count by the same NumPy calls; the rest is checks of arguments")
+
+    pair, two = (labels, guess), (binary, (score > 1).astype(int))
+    return [
+        case("confusion_matrix", *pair), case("accuracy_score", *pair),
+        case("balanced_accuracy_score", *pair), case("precision_score", *two),
+        case("recall_score", *two), case("f1_score macro", *pair, average="macro"),
+        case("fbeta_score", *two, beta=2), case("jaccard_score macro", *pair, average="macro"),
+        case("matthews_corrcoef", *pair), case("cohen_kappa_score", *pair),
+        case("top_k_accuracy_score", labels, p, k=3),
+        case("confusion_matrix_at_thresholds", y_true=binary, y_score=score),
+        case("roc_curve", binary, score), case("precision_recall_curve", binary, score),
+        case("auc", curve, curve), case("roc_auc_score", binary, score),
+        case("roc_auc_score ovr", labels, p, multi_class="ovr"),
+        case("roc_auc_score ovo", labels, p, multi_class="ovo"),
+        case("average_precision_score", binary, score), case("log_loss", labels, p),
+        case("brier_score_loss", binary, chance), case("calibration_curve", binary, chance, n_bins=15),
+        case("mean_squared_error", value, fit), case("root_mean_squared_error", value, fit),
+        case("mean_absolute_error", value, fit), case("median_absolute_error", value, fit),
+        case("r2_score", value, fit), case("explained_variance_score", value, fit),
+        case("dcg_score", gain, order), case("ndcg_score", gain, order, k=10),
+    ]
+
+
+def as_tensor(result: object) -> Tensor:
+    """Return a number, an array or several of them as one tensor, to be compared.
+
+    >>> as_tensor((1.0, np.array([2.0])))
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    if isinstance(result, Tensor):
+        return result
+    parts = result if isinstance(result, tuple) else (result,)
+    return torch.from_numpy(np.concatenate([np.ravel(p) for p in parts]).astype(np.float64))
 
 
 def loss_cases(g: torch.Generator, passes: str, small: str) -> list[Case]:
@@ -286,23 +377,23 @@ def compare(mine: Callable[[], object], reference: Callable[[], object], repeats
     return Times(*(median(column) for column in zip(*turns)))
 
 
-def measure(case: Case, repeats: int) -> tuple[Times, Times]:
-    """Return the times of the forward pass, and of forward with backward.
+def measure(case: Case, repeats: int) -> tuple[Times, Times | None]:
+    """Return the times of the forward pass, and of forward with backward, if there is a backward.
 
     Args:
         case: What is timed; both results are compared first.
         repeats: Turns of each.
 
     Raises:
-        AssertionError: If dlcheat and torch do not give the same.
+        AssertionError: If dlcheat and the reference do not give the same.
         ValueError: If there is no repeat.
 
     >>> forward, both = measure(cases()[0], repeats=1)
     """
     inputs = [x.clone().requires_grad_() for x in case.inputs]
-    expected = case.reference(*inputs)
-    torch.testing.assert_close(case.mine(*inputs), expected, rtol=1e-4,
-                               atol=1e-5 * expected.abs().max().item())
+    expected = as_tensor(case.reference(*inputs))
+    size = expected[expected.isfinite()].abs().max().item()
+    torch.testing.assert_close(as_tensor(case.mine(*inputs)), expected, rtol=1e-4, atol=1e-5 * size)
     upstream = torch.ones_like(expected)
 
     def forward(function: Callable[..., Tensor]) -> Callable[[], object]:
@@ -314,23 +405,25 @@ def measure(case: Case, repeats: int) -> tuple[Times, Times]:
     def both(function: Callable[..., Tensor]) -> Callable[[], object]:
         return lambda: torch.autograd.grad(function(*inputs), inputs, upstream)
 
-    return tuple(compare(way(case.mine), way(case.reference), repeats) for way in (forward, both))
+    ways = (forward, both) if inputs else (forward,)
+    times = [compare(way(case.mine), way(case.reference), repeats) for way in ways]
+    return times[0], times[1] if inputs else None
 
 
-def row(case: Case, forward: Times, both: Times) -> str:
+def row(case: Case, forward: Times, both: Times | None) -> str:
     """Return one line of the table.
 
     Args:
         case: What was timed.
         forward: Times of the forward pass.
-        both: Times of forward and backward.
+        both: Times of forward and backward, if there is a backward.
 
     >>> print(row(Case("relu", F.relu, F.relu, (), "no reason"), Times(1e-3, 1e-3), Times(1e-3, 2e-3)))
     relu                                 1.000    1.000   1.00     1.000    2.000   2.00  no reason
     """
-    numbers = "".join(f"{1e3 * t.reference:9.3f}{1e3 * t.mine:9.3f}{t.ratio:7.2f} "
+    numbers = "".join(f"{1e3 * t.reference:9.3f}{1e3 * t.mine:9.3f}{t.ratio:7.2f} " if t else " " * 26
                       for t in (forward, both))
-    slow = max(forward.ratio, both.ratio) > TARGET
+    slow = max(t.ratio for t in (forward, both) if t) > TARGET
     return f"{case.name:33}{numbers} {case.why if slow else ''}".rstrip()
 
 
@@ -345,7 +438,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ...
     SystemExit: 2
     """
-    parser = argparse.ArgumentParser(description="Time dlcheat against torch.")
+    parser = argparse.ArgumentParser(description="Time dlcheat against torch and scikit-learn.")
     parser.add_argument("--only", default="", help="functions whose name holds this")
     parser.add_argument("--repeats", type=int, default=15, help="turns of each (default 15)")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
@@ -359,10 +452,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = [case for case in cases() if options.only in case.name]
     if not chosen:
         parser.error(f"expected a part of a function's name, received {options.only!r}")
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), float32, "
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), float32; "
+          f"scikit-learn {sklearn.__version__}, float64; "
           f"medians of {options.repeats} turns, milliseconds")
     print(f"{'':33}{'forward':^25} {'forward and backward':^25}")
-    print(f"{'':33}" + f"{'torch':>9}{'dlcheat':>9}{'ratio':>7} " * 2 + " why, above 1.5")
+    print(f"{'':33}" + f"{'theirs':>9}{'dlcheat':>9}{'ratio':>7} " * 2 + " why, above 1.5")
     for case in chosen:
         print(row(case, *measure(case, options.repeats)), flush=True)
 

@@ -6,25 +6,28 @@ import pytest
 import torch
 
 from benchmarks import run
-from dlcheat import activations, losses
+from dlcheat import activations, losses, metrics
 from dlcheat.layers import convolution, linear, normalization, pooling
 from tests.compare import assert_near
 
-# what torch does not have under any name, or what is no computation on tensors
+# what neither torch nor scikit-learn has under any name, or what is no computation on tensors
 ALONE = {"batch_hard", "dice_loss", "margin_loss", "squared_hinge_loss", "min_pool2d", "windows",
-         "output_size", "receptive_field", "as_pair", "expect_image"}
+         "output_size", "receptive_field", "as_pair", "expect_image",
+         "binary_ratios", "roc_auc_by_ranks", "expected_calibration_error", "fit_temperature",
+         "recall_at_k", "mean_reciprocal_rank", "perplexity", "bleu", "mask_iou", "mask_dice", "box_iou",
+         "box_dice", "least_squares_log_likelihood", "aic", "bic", "bootstrap_interval", "mcnemar_test"}
 CASES = run.cases()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_both_give_the_same(case):
-    assert_near(case.mine(*case.inputs), case.reference(*case.inputs))
+    assert_near(*(run.as_tensor(f(*case.inputs)) for f in (case.mine, case.reference)))
     assert case.why
 
 
 def test_every_function_is_timed():
     timed = {case.name.split(" ")[0] for case in CASES}
-    for module in (activations, losses, convolution, linear, normalization, pooling):
+    for module in (activations, losses, metrics, convolution, linear, normalization, pooling):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 assert name in timed | ALONE, f"{module.__name__}.{name} is not timed"
