@@ -46,7 +46,10 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "transfer",
          "from dlcheat.widgets.loss_explorer import LossExplorer\n"
          "losses = LossExplorer()\n"
-         "losses"]
+         "losses",
+         "from dlcheat.widgets.threshold import ThresholdExplorer\n"
+         "threshold = ThresholdExplorer()\n"
+         "threshold"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -62,6 +65,8 @@ TWO_WAYS = [
      "Labels a class", "Home", "transfer.labels, transfer.frozen", "1 3"),
     (".le", "losses.loss = 'hinge'; losses.axis = 'score'; losses.at = -1.0",
      "Hinge loss at z = −1.00: loss 2.000", "Score z", "End", "losses.at", "6.0"),
+    (".th", "threshold.prevalence = 0.05; threshold.threshold = 1.5", "Threshold 1.50: .* of 10 positives",
+     "Separation", "End", "threshold.separation", "3.0"),
 ]
 
 
