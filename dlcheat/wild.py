@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from dlcheat.validation import expect
 
 
-def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm_type: float = 2.0,
+def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float,
+                    norm_type: float = 2.0,
                     error_if_nonfinite: bool = False) -> Tensor:
     r"""Shorten the gradient of all parameters together to at most ``max_norm``, in place.
 
@@ -48,11 +50,17 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm
         return torch.tensor(0.0)
     norms = torch.stack([torch.linalg.vector_norm(g, norm_type) for g in gradients])
     total = torch.linalg.vector_norm(norms, norm_type)
-    expect(not error_if_nonfinite or bool(total.isfinite()), "a finite gradient", total.item())
+    sound = not error_if_nonfinite or bool(total.isfinite())
+    expect(sound, "a finite gradient", total.item())
     factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
     for g in gradients:
         g.mul_(factor)
     return total
+
+
+def _expect_count(name: str, value: int) -> None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    expect(is_count, f"{name} to be an integer of at least 1", value)
 
 
 def backward_in_parts(model: nn.Module, loss: Callable[..., Tensor], *batch: Tensor,
@@ -82,11 +90,11 @@ def backward_in_parts(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
     >>> model.weight.grad
     tensor([[2.]])
     """
-    expect(len(batch) > 0 and len(batch[0]) > 0, "at least one tensor with a row", batch)
+    rows = len(batch) > 0 and len(batch[0]) > 0
+    expect(rows, "at least one tensor with a row", batch)
     for t in batch:
         expect(len(t) == len(batch[0]), f"tensors of {len(batch[0])} rows each", t)
-    whole = isinstance(part_size, int) and not isinstance(part_size, bool) and part_size >= 1
-    expect(whole, "part_size to be an integer of at least 1", part_size)
+    _expect_count("part_size", part_size)
     total = 0.0
     for part in zip(*(t.split(part_size) for t in batch)):
         value = loss(model, *part) * (len(part[0]) / len(batch[0]))
@@ -95,16 +103,16 @@ def backward_in_parts(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
     return total
 
 
-def save_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: torch.optim.Optimizer,
-                    scheduler: object | None = None, generator: torch.Generator | None = None,
-                    **more: object) -> None:
+def save_checkpoint(path: str | os.PathLike, model: nn.Module,
+                    optimizer: torch.optim.Optimizer, scheduler: object | None = None,
+                    generator: torch.Generator | None = None, **more: object) -> None:
     """Write what a run on the CPU needs to go on as if it had never stopped.
 
     That is the parameters and buffers, the optimizer's running means, the schedule's place, and
     the states of the random generators: the loop's own and torch's global one (dropout draws from
     it). Not among it are the states of CUDA's, NumPy's and Python's generators and of a
     ``GradScaler``: a run that uses them must save them, too. The file is written beside its name
-    and then renamed, so that a crash while writing leaves the former checkpoint whole.
+    and then renamed, so that a program that dies while writing leaves the former checkpoint whole.
 
     Args:
         path: File name.
@@ -132,8 +140,8 @@ def save_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: torch.
     os.replace(unfinished, path)
 
 
-def load_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: torch.optim.Optimizer,
-                    scheduler: object | None = None,
+def load_checkpoint(path: str | os.PathLike, model: nn.Module,
+                    optimizer: torch.optim.Optimizer, scheduler: object | None = None,
                     generator: torch.Generator | None = None) -> dict[str, object]:
     """Put a run back to where :func:`save_checkpoint` left it.
 
@@ -160,8 +168,8 @@ def load_checkpoint(path: str | os.PathLike, model: nn.Module, optimizer: torch.
     state = torch.load(path, weights_only=True)
     for name, given in (("scheduler", scheduler), ("generator", generator)):
         saved = state[name] is not None
-        expect(saved == (given is not None), f"{'a' if saved else 'no'} {name}, as it was saved",
-               given)
+        expected = f"{'a' if saved else 'no'} {name}, as it was saved"
+        expect(saved == (given is not None), expected, given)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     if scheduler is not None:
@@ -177,7 +185,8 @@ def first_nonfinite(model: nn.Module, *inputs: Tensor) -> str | None:
     """Return the name of the first module whose output is infinite or not a number.
 
     Args:
-        model: The module; it is called once, in the mode that it is in.
+        model: The module; it is called once, in the mode that it is in: in training mode batch
+            normalisation moves its running means.
         *inputs: Its arguments.
 
     Returns:
@@ -211,10 +220,11 @@ def first_nonfinite(model: nn.Module, *inputs: Tensor) -> str | None:
 
 
 def _is_finite(value: object) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, tuple | list):
         return all(_is_finite(v) for v in value)
-    return not isinstance(value, Tensor) or not value.is_floating_point() \
-        or bool(value.isfinite().all())
+    return not isinstance(value, Tensor) or bool(value.isfinite().all())
 
 
 def overfit_one_batch(model: nn.Module, loss: Callable[..., Tensor], *batch: Tensor,
@@ -245,8 +255,7 @@ def overfit_one_batch(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
     >>> len(curve), curve[-1] < 0.01
     (101, True)
     """
-    whole = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1
-    expect(whole, "steps to be an integer of at least 1", steps)
+    _expect_count("steps", steps)
     expect(lr > 0, "lr above 0", lr)
     model = copy.deepcopy(model).train()
     optimizer, losses = torch.optim.Adam(model.parameters(), lr=lr), []
@@ -257,3 +266,65 @@ def overfit_one_batch(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
         optimizer.step()
         losses.append(value.item())
     return [*losses, loss(model, *batch).item()]
+
+
+def train_side_by_side(models: Sequence[nn.Module], loss: Callable[..., Tensor],
+                       *tensors: Tensor, rates: Tensor, rows: Sequence[Tensor],
+                       momentum: float = 0.0) -> Tensor:
+    r"""Train R networks of one form at once by SGD, each at its own rates over its own batches.
+
+    .. math:: v_r \leftarrow \mu\, v_r + \nabla \mathcal{L}_r, \qquad
+       w_r \leftarrow w_r - \eta_r(t)\, v_r
+
+    Their parameters are stacked, and each operation is done for all of them together: for small
+    networks that is faster than one after the other. A network's result is the one that
+    ``torch.optim.SGD`` would give it, up to rounding.
+
+    Args:
+        models: R modules that differ in the values of their parameters alone, without buffers and
+            without dropout; they are trained in place.
+        loss: ``loss(model, *batch)`` returns a scalar.
+        *tensors: The training set, N rows each.
+        rates: η, shape (T, R): the rate of every update of every network.
+        rows: For each of the T updates the rows of the batches, shape (R, B); B may change.
+        momentum: μ, from 0 and below 1.
+
+    Returns:
+        The loss of every batch before its update, shape (T, R).
+
+    Raises:
+        ValueError: If there is no model, a model has buffers, or a shape does not fit.
+
+    >>> models = [nn.Linear(1, 1, bias=False) for _ in range(2)]
+    >>> _ = [nn.init.zeros_(model.weight) for model in models]
+    >>> x, rows = torch.ones(1, 1), [torch.zeros(2, 1, dtype=torch.long)]
+    >>> train_side_by_side(models, lambda m, x: (m(x) - 1).square().mean(), x,
+    ...                    rates=torch.tensor([[0.1, 0.5]]), rows=rows)
+    tensor([[1., 1.]])
+    >>> [round(model.weight.item(), 4) for model in models]
+    [0.2, 1.0]
+    """
+    count = len(models)
+    expect(count > 0, "at least one model", models)
+    shape = (len(rows), count)
+    expect(rates.shape == shape, f"rates of shape {shape}", rates)
+    weights, buffers = stack_module_state(models)                # each (R, …)
+    expect(not buffers, "models without buffers", list(buffers))
+    velocity = {name: torch.zeros_like(w) for name, w in weights.items()}
+
+    def loss_of(weights: dict[str, Tensor], *batch: Tensor) -> Tensor:
+        return loss(lambda *x: functional_call(models[0], weights, x), *batch)
+
+    step, losses = vmap(grad_and_value(loss_of)), []
+    with torch.no_grad():
+        for rate, now in zip(rates, rows):                       # (R,), (R, B)
+            expect(len(now) == count, f"rows of shape ({count}, B)", now)
+            gradient, values = step(weights, *(t[now] for t in tensors))
+            for name, w in weights.items():
+                velocity[name].mul_(momentum).add_(gradient[name])
+                w.sub_(rate.view(-1, *[1] * (w.ndim - 1)) * velocity[name])
+            losses.append(values)
+        for r, model in enumerate(models):
+            for name, p in model.named_parameters():
+                p.copy_(weights[name][r])
+    return torch.stack(losses)

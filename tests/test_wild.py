@@ -19,6 +19,7 @@ from dlcheat.wild import (
     load_checkpoint,
     overfit_one_batch,
     save_checkpoint,
+    train_side_by_side,
 )
 
 
@@ -212,6 +213,15 @@ def test_the_first_module_is_named():
     assert first_nonfinite(nn.Embedding(3, 2), torch.tensor([1])) is None
 
 
+def test_outputs_that_are_dictionaries_are_looked_into():
+    class Named(nn.Module):
+        def forward(self, x):
+            return {"sound": x, "parts": [x / x]}
+
+    assert first_nonfinite(Named(), torch.tensor([1.0, 0.0])) == "the model itself"
+    assert first_nonfinite(Named(), torch.tensor([1.0])) is None
+
+
 def test_the_hooks_are_gone_afterwards():
     model = nn.Sequential(nn.Linear(3, 2))
     with pytest.raises(RuntimeError):
@@ -240,3 +250,48 @@ def test_softmax_twice_cannot_be_overfitted():
 def test_overfitting_refuses(options, message):
     with pytest.raises(ValueError, match=f"expected {message}"):
         overfit_one_batch(network(), loss, *data(3), **options)
+
+
+# many networks at once -----------------------------------------------------------------------
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_networks_side_by_side_are_trained_as_each_alone(momentum):
+    x, y = data(20)
+    alone = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        alone.append(network().double())
+    together = [copy.deepcopy(model) for model in alone]
+    g = torch.Generator().manual_seed(0)
+    rows = [torch.randint(20, (3, size), generator=g) for size in (4, 4, 7, 1, 4)]
+    rates = torch.rand(5, 3, generator=g, dtype=torch.double)
+    losses = train_side_by_side(together, loss, x.double(), y, rates=rates, rows=rows,
+                                momentum=momentum)
+    for r, model in enumerate(alone):
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=momentum)
+        for t, now in enumerate(rows):
+            optimizer.param_groups[0]["lr"] = rates[t, r].item()
+            value = loss(model, x[now[r]].double(), y[now[r]])
+            assert losses[t, r].item() == pytest.approx(value.item(), rel=1e-12)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+        for p, q in zip(model.parameters(), together[r].parameters()):
+            torch.testing.assert_close(p, q, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize(("models", "rates", "rows", "message"), [
+    (0, torch.ones(1, 0), [torch.zeros(0, 2).long()], "at least one model"),
+    (2, torch.ones(3, 2), [torch.zeros(2, 2).long()] * 2, r"rates of shape \(2, 2\)"),
+    (2, torch.ones(1, 2), [torch.zeros(3, 2).long()], r"rows of shape \(2, B\)"),
+])
+def test_side_by_side_refuses(models, rates, rows, message):
+    with pytest.raises(ValueError, match=f"expected {message}"):
+        train_side_by_side([network() for _ in range(models)], loss, *data(4), rates=rates,
+                           rows=rows)
+
+
+def test_side_by_side_refuses_buffers():
+    with pytest.raises(ValueError, match="expected models without buffers, received list"):
+        train_side_by_side([network(nn.BatchNorm1d(8))], loss, *data(4),
+                           rates=torch.ones(1, 1), rows=[torch.zeros(1, 2).long()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 import traitlets
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlcheat import schedules
 from dlcheat.datasets import mnist
 from dlcheat.validation import expect
 from dlcheat.widgets.base import BookWidget, uniforms
+from dlcheat.wild import train_side_by_side
 
 #: The schedules, as the page names them.
 SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup_cosine", "one_cycle")
@@ -217,6 +218,44 @@ def train_step(weights: Tensor, velocity: Tensor, inputs: Tensor, labels: Tensor
     gradient, = torch.autograd.grad(loss, weights)
     velocity = momentum * velocity + gradient
     return Step(loss.item(), gradient, weights.detach() - rate * velocity, velocity)
+
+
+def final_losses(runs: Sequence[tuple[str, float, int]], warmup: int = 10, batch: int = 16,
+                 momentum: float = 0.9) -> Tensor:
+    """Train many runs of the page at once; return the loss of the 600 training digits after each.
+
+    Args:
+        runs: R of them, each a schedule, a peak rate and a seed.
+        warmup: Share of the updates in which the rate rises, in per cent.
+        batch: Digits in a batch.
+        momentum: From 0 and below 1.
+
+    Returns:
+        Shape (R,), float64: each as ``Schedules(…).train().training_loss``, up to rounding.
+
+    Raises:
+        ValueError: If a schedule is unknown or a number out of range.
+
+    >>> losses = final_losses([("constant", 0.1, 1), ("cosine", 0.3, 1)])
+    >>> bool(losses[1] < losses[0])
+    True
+    """
+    greys, classes = digits()
+    inputs, labels = greys[:TRAINING].double() / 255, classes[:TRAINING].long()
+    a, b, c = SIZES
+    models = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c)).double() for _ in runs]
+    for model, (_, _, seed) in zip(models, runs):
+        nn.utils.vector_to_parameters(initial_weights(seed), model.parameters())
+    source = {seed: shuffled_batches(seed, TRAINING, batch) for *_, seed in runs}
+    drawn = [{seed: next(batches) for seed, batches in source.items()} for _ in range(STEPS)]
+    rows = [torch.tensor([now[seed] for *_, seed in runs]) for now in drawn]     # (R, B) each
+    rates = [[rate * factor(schedule, t, warmup=warmup) for schedule, rate, _ in runs]
+             for t in range(STEPS)]
+    train_side_by_side(models, lambda model, x, y: F.cross_entropy(model(x), y), inputs, labels,
+                       rates=torch.tensor(rates, dtype=torch.float64), rows=rows,
+                       momentum=momentum)
+    with torch.no_grad():
+        return torch.stack([F.cross_entropy(model(inputs), labels) for model in models])
 
 
 class Schedules(BookWidget, front="schedules"):

@@ -22,6 +22,7 @@ from dlcheat.widgets.schedules import (
     Schedules,
     digits,
     factor,
+    final_losses,
     forward,
     initial_weights,
     shuffled_batches,
@@ -102,6 +103,14 @@ def test_what_the_chapter_predicts():
     assert losses["cosine", 0.3] < losses["constant", 0.1] < losses["constant", 0.3]
     assert losses["constant", 0.01] < losses["cosine", 0.01] - 0.3
     assert min(losses[s, 3.0] for s in ("constant", "cosine")) > 2.2
+
+
+def test_many_runs_at_once_are_those_of_the_page():
+    runs = [("constant", 0.1, 1), ("cosine", 0.3, 2), ("one_cycle", 0.05, 1)]
+    got = final_losses(runs, warmup=20, batch=32, momentum=0.5)
+    expected = [Schedules(schedule=name, rate=rate, seed=seed, warmup=20, batch=32,
+                          momentum=0.5).train().training_loss for name, rate, seed in runs]
+    assert got.tolist() == pytest.approx(expected, rel=1e-9)
 
 
 def test_state_and_kept_runs():
