@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlcheat.validation import expect
-
 
 class LoopResult(NamedTuple):
     """What the process reports.
@@ -43,7 +41,8 @@ def installed() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def loop(x: np.ndarray, y: np.ndarray, weights: list[np.ndarray], orders: list[list[np.ndarray]],
+def loop(x: np.ndarray, y: np.ndarray, weights: list[np.ndarray],
+         orders: list[list[np.ndarray]],
          lr: float = 1e-3) -> tuple[list[float], list[float]]:
     """Train the sheet's model by the sheet's loop, from given weights over given batches.
 
@@ -105,22 +104,23 @@ def run(x: np.ndarray, y: np.ndarray, weights: list[np.ndarray], orders: list[li
         ...
     ValueError: expected four weights, the first of 3 rows, received list [(4, 5), (4, 5), (4, 5), (4, 5)]
     """
+    from dlcheat.validation import expect  # it loads torch: not in the process
+
     shapes = [np.shape(w) for w in weights]
     expect(len(shapes) == 4 and shapes[0][0] == x.shape[1],
            f"four weights, the first of {x.shape[1]} rows", shapes)
     if not installed():
         raise RuntimeError("expected TensorFlow: pip install -r requirements-extra.txt")
-    root = str(Path(__file__).resolve().parents[1])
-    environment = os.environ | {
-        "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
-        "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3",
+                                "CUDA_VISIBLE_DEVICES": "-1"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "task.npz"
         arrays = {f"w{i}": w for i, w in enumerate(weights)}
         arrays |= {f"b{e}_{i}": rows for e, order in enumerate(orders)
                    for i, rows in enumerate(order)}
         np.savez(file, x=x, y=y, lr=lr, batches=[len(order) for order in orders], **arrays)
-        done = subprocess.run([sys.executable, "-m", "dlcheat.tensorflow_loop", str(file)],
+        # -P: the folder of this file, whose modules have common names, stays off the path
+        done = subprocess.run([sys.executable, "-P", str(Path(__file__).resolve()), str(file)],
                               capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"expected the TensorFlow loop to run, received\n{done.stderr[-2000:]}")
@@ -148,4 +148,6 @@ def main(file: str) -> None:
 
 
 if __name__ == "__main__":
+    for unused in ("matplotlib", "sklearn", "torch"):            # Keras would load them: seconds
+        sys.modules[unused] = None
     main(sys.argv[1])
