@@ -197,7 +197,8 @@ def one_cycle(step: int, total: int, pct_start: float = 0.3, div_factor: float =
     expect(div_factor >= 1 and final_div_factor >= 1, "factors of at least 1",
            (div_factor, final_div_factor))
     top = pct_start * total - 1
-    expect(0 < top < total - 1, "pct_start such that both parts have a step", pct_start)
+    both = 0 < top < total - 1
+    expect(both, "pct_start such that both parts have a step", pct_start)
     low = 1 / div_factor
     if step <= top:
         return low + (1 - low) * _ease(step / top)

@@ -54,8 +54,9 @@ def batches(*tensors: Tensor, batch_size: int = 64,
     return (tuple(t[rows] for t in tensors) for rows in order.split(batch_size))
 
 
-def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor, epochs: int = 1,
-        batch_size: int = 64, lr: float = 1e-3, optimizer: torch.optim.Optimizer | None = None,
+def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor,
+        epochs: int = 1, batch_size: int = 64, lr: float = 1e-3,
+        optimizer: torch.optim.Optimizer | None = None,
         generator: torch.Generator | None = None,
         evaluate: Callable[[], float] | None = None) -> History:
     """Train a model: for every batch, loss, backward, update.
@@ -94,7 +95,8 @@ def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor, epochs:
         total, seen = 0.0, 0
         for batch in batches(*tensors, batch_size=batch_size, generator=generator):
             value = loss(model, *batch)
-            expect(isinstance(value, Tensor) and value.ndim == 0, "a loss of shape ()", value)
+            is_scalar = isinstance(value, Tensor) and value.ndim == 0
+            expect(is_scalar, "a loss of shape ()", value)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
