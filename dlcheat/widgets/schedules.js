@@ -253,7 +253,7 @@ function render({ model, el, signal }) {
     h("div", { class: "sc-main" },
       h("figure", {}, ratesPicture, h("figcaption", {}, "Rate η(t) of every update.")),
       h("figure", {}, lossPicture, h("figcaption", {}, "Loss of the training batches, mean of the last 15; above 2.6 is cut off. Dotted: ln 10, the loss of guessing.")),
-      h("figure", {}, dotPicture, h("figcaption", {}, "Loss of the training digits after the run against its peak rate; above 2.6 is cut off. Every run leaves a mark: ", legend))),
+      h("figure", {}, dotPicture, h("figcaption", {}, "Loss of the training digits after the run against its peak rate, on a logarithmic scale; above 2.6 is cut off. Every run leaves a mark: ", legend))),
     says.el, h("div", { class: "sc-scroll", tabindex: "0", role: "region", "aria-label": "the runs in numbers" }, table));
 
   let sizes = [[300, 180], [300, 180], [300, 180]], ratio = 1, colors = null;
@@ -330,8 +330,13 @@ function render({ model, el, signal }) {
     labels(b.c, tails, ABOVE, b.Y(0));
   }
   function drawDots() {
-    const { c, X, Y } = plot(2, { bottomLeft: "0.003", bottomRight: "3", ticks: [[0, "0"], [1 / TOP, "1"], [2 / TOP, "2"]] });
-    c.fillStyle = colors.ink; c.textAlign = "center"; c.fillText("peak rate, log scale", X(0.5), sizes[2][1] - 5);
+    const { c, X, Y } = plot(2, { bottomLeft: "", bottomRight: "", ticks: [[0, "0"], [1 / TOP, "1"], [2 / TOP, "2"]] });
+    c.fillStyle = colors.ink; c.textAlign = "center";
+    for (const tick of [0.01, 0.1, 1]) {
+      const x = X(ratePlace(tick));
+      c.fillText(String(tick), x, sizes[2][1] - 5);
+      line(c, [[x, Y(0)], [x, Y(0) + 4]], colors.rule, [], 1);
+    }
     line(c, [[X(0), Y(Math.LN10 / TOP)], [X(1), Y(Math.LN10 / TOP)]], colors.muted, [1, 3], 1.5);
     for (const group of dots.values()) {
       const runs = [...group.values()].sort((p, q) => p.settings.rate - q.settings.rate), color = colors.of[runs[0].settings.schedule];

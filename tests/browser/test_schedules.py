@@ -22,7 +22,7 @@ from dlcheat.widgets.schedules import (
     shuffled_batches,
     train_step,
 )
-from tests.browser.widgets import settle
+from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
 
 CHAPTER = "02-training/wild"
 NAMES = ["constant", "step decay", "exponential decay", "cosine", "warm-up + cosine", "one-cycle"]
@@ -30,20 +30,17 @@ NAMES = ["constant", "step decay", "exponential decay", "cosine", "warm-up + cos
 
 @pytest.fixture
 def widget(page, open_chapter):
-    open_chapter(page, CHAPTER)
-    found = page.locator(".sc")
-    found.scroll_into_view_if_needed()
+    found = at_once(open_chapter, page, CHAPTER, ".sc")
     wait_until_trained(found)
     return found
 
 
 def wait_until_trained(widget):
-    """Every run that was asked for is finished and drawn."""
-    settle(widget.page)
-    widget.page.wait_for_function(
-        """() => { const e = document.querySelector(".sc"), text = e.textContent;
-           return !text.includes("training …") && !text.includes("to go.")
-             && ![...e.querySelectorAll("td")].some((c) => c.textContent === "…"); }""")
+    """Every run that was asked for is finished and drawn: no number is missing any more."""
+    settle(widget.page)                                          # the line says what was asked for
+    expect(widget.locator(".dlw-summary")).not_to_contain_text(re.compile("training …|to go"),
+                                                              timeout=20_000)
+    expect(widget.get_by_role("cell", name="…", exact=True)).to_have_count(0, timeout=20_000)
     settle(widget.page)
 
 
@@ -275,12 +272,10 @@ def test_a_slider_event_is_drawn_in_time(page, widget, paint_times):
 
 
 def test_on_a_phone(phone, open_chapter):
-    open_chapter(phone, CHAPTER)
-    widget = phone.locator(".sc")
-    widget.scroll_into_view_if_needed()
+    widget = at_once(open_chapter, phone, CHAPTER, ".sc")
     wait_until_trained(widget)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert small_controls(widget, 43.9) == [] and nameless_controls(widget) == 0
     for control in widget.locator("button, select, input[type=range]").all():
         box = control.bounding_box()
-        assert box["height"] >= 43.9
         assert box["x"] >= 0 and box["x"] + box["width"] <= 360
