@@ -139,11 +139,11 @@ def _label_loss(log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_ind
     weight = _class_weight(weight, log_p, classes)               # (C,)
 
     kept = target != ignore_index                                # (N, …)
-    label = target.where(kept, 0)                                # (N, …), any class where ignored
+    label = target.where(kept, 0)                            # (N, …), 0 where ignored
     w = weight[label].where(kept, 0)                             # (N, …)
     # −w log p of the true class: one number picked from each row of C
-    loss = -w * log_p.gather(dim, label.unsqueeze(dim)).squeeze(dim)             # (N, …)
-    if smoothing:                                                # ε/C of every class, true or not
+    loss = -w * log_p.gather(dim, label.unsqueeze(dim)).squeeze(dim)    # (N, …)
+    if smoothing:                                            # ε/C of every class
         even = _minus_sum(log_p, weight, dim) / classes          # (N, …)
         loss = (1 - smoothing) * loss + smoothing * even
     loss = loss.where(kept, 0)
@@ -210,14 +210,17 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
     dim = _class_dim(input)
     log_p = log_softmax(input, dim)                              # (N, C, …)
     if not (isinstance(target, Tensor) and target.is_floating_point()):
-        return _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing)
+        return _label_loss(log_p, target, weight, ignore_index, reduction,
+                           label_smoothing)
 
     expect_same_shape("input", input, "target", target)
     _expect_probabilities("target", target)
-    expect(ignore_index < 0, "no ignore_index where the target is probabilities", ignore_index)
+    expect(ignore_index < 0, "no ignore_index where the target is probabilities",
+           ignore_index)
     classes = input.shape[dim]
-    q = (1 - label_smoothing) * target + label_smoothing / classes               # (N, C, …)
-    loss = _minus_sum(q * log_p, _class_weight(weight, input, classes), dim)     # (N, …)
+    q = (1 - label_smoothing) * target + label_smoothing / classes      # (N, C, …)
+    weight = _class_weight(weight, input, classes)               # (C,)
+    loss = _minus_sum(q * log_p, weight, dim)                    # (N, …)
     return _reduce(loss, reduction)
 
 
@@ -295,11 +298,11 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean",
 def _huber(input: Tensor, target: Tensor, delta: float) -> Tensor:
     r = input - target
     m = r.clamp(-delta, delta)
-    return m * (r - m / 2)                                       # r²/2, or δ (|r| − δ/2)
+    return m * (r - m / 2)                                   # r²/2, or δ (|r| − δ/2)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
-               weight: Tensor | None = None) -> Tensor:
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean",
+               delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     r"""Return the Huber loss: squared near the truth, absolute far from it.
 
     .. math:: \ell(r) = \begin{cases} \tfrac12 r^2 & |r| \le \delta \\
@@ -414,7 +417,8 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return _reduce(loss, reduction)
 
 
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None,
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor,
+                                     weight: Tensor | None = None,
                                      reduction: str = "mean",
                                      pos_weight: Tensor | None = None) -> Tensor:
     r"""Return the cross-entropy of a yes-or-no variable, from its log-odds.
@@ -447,7 +451,7 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     expect_same_shape("input", input, "target", target)
     _expect_probabilities("target", target)
     _expect_reduction(reduction)
-    minus_log_p = torch.logaddexp(torch.zeros_like(input), -input)               # log(1 + e^−x)
+    minus_log_p = torch.logaddexp(torch.zeros_like(input), -input)      # log(1 + e^−x)
     if pos_weight is not None:
         _expect_weight("pos_weight", pos_weight, input)
         minus_log_p = (1 + (pos_weight - 1) * target) * minus_log_p
@@ -620,11 +624,11 @@ def kl_divergence(p: Tensor, q: Tensor, reduction: str = "mean") -> Tensor:
         _expect_probabilities(name, value)
         off = (value.detach().sum(-1) - 1).abs().max().item()
         if off > 10 * torch.finfo(value.dtype).eps ** 0.5:
-            raise ValueError(f"expected rows of {name} that sum to 1, received one that is off "
-                             f"by {off:.4g}")
+            raise ValueError(f"expected rows of {name} that sum to 1, received one that is "
+                             f"off by {off:.4g}")
     some = p > 0
     # p (log p − log q), and nothing where p is 0
-    terms = p * (p.where(some, 1).log() - q.where(some, 1).log())                # (N, C)
+    terms = p * (p.where(some, 1).log() - q.where(some, 1).log())       # (N, C)
     return _reduce(terms.sum(-1), reduction)
 
 
@@ -633,9 +637,9 @@ def _distance(a: Tensor, b: Tensor, p: float = 2.0, eps: float = 0.0) -> Tensor:
     return torch.linalg.vector_norm(a - b + eps, p, dim=-1)
 
 
-def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0,
-                        p: float = 2.0, eps: float = 1e-6, swap: bool = False,
-                        reduction: str = "mean") -> Tensor:
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor,
+                        margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
+                        swap: bool = False, reduction: str = "mean") -> Tensor:
     r"""Return the triplet loss of distances: the negative shall be farther than the positive.
 
     .. math:: \ell = \max\left( d(a, p) - d(a, n) + m,\; 0 \right), \qquad
@@ -668,14 +672,15 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     _expect_number("margin", margin, 0, open_end=True)
     _expect_number("p", p, 0, open_end=True)
     _expect_reduction(reduction)
-    near, far = _distance(anchor, positive, p, eps), _distance(anchor, negative, p, eps)  # (N,)
+    near = _distance(anchor, positive, p, eps)                   # (N,)
+    far = _distance(anchor, negative, p, eps)                    # (N,)
     if swap:
         far = torch.minimum(far, _distance(positive, negative, p, eps))
     return _reduce((near - far + margin).clamp(min=0), reduction)
 
 
-def squared_triplet_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 0.2,
-                         reduction: str = "mean") -> Tensor:
+def squared_triplet_loss(anchor: Tensor, positive: Tensor, negative: Tensor,
+                         margin: float = 0.2, reduction: str = "mean") -> Tensor:
     r"""Return the triplet loss of squared distances, as the cheat sheet and FaceNet have it.
 
     .. math:: \ell = \left[ \lVert a - p \rVert_2^2 - \lVert a - n \rVert_2^2 + \alpha \right]_+
@@ -744,7 +749,8 @@ def batch_hard(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     same = labels[:, None] == labels                             # (N, N)
     lonely = labels[same.sum(1) == 1]
     if len(lonely):
-        raise ValueError(f"expected every label at least twice, received the label {lonely[0]} once")
+        raise ValueError("expected every label at least twice, received the label "
+                         f"{lonely[0]} once")
     expect(not bool(same.all()), "labels of at least two kinds", labels)
     with torch.no_grad():
         far = embeddings.float() if embeddings.dtype.itemsize < 4 else embeddings
@@ -755,8 +761,8 @@ def batch_hard(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return positive, negative
 
 
-def contrastive_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 1.0,
-                     reduction: str = "mean") -> Tensor:
+def contrastive_loss(input1: Tensor, input2: Tensor, target: Tensor,
+                     margin: float = 1.0, reduction: str = "mean") -> Tensor:
     r"""Return the loss of pairs: the similar shall be near, the others farther than the margin.
 
     .. math:: \ell = \tfrac12 \left[ y\, d^2 + (1 - y) \max(0, m - d)^2 \right], \qquad
@@ -787,7 +793,8 @@ def contrastive_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: flo
     tensor([0.0800, 0.1800])
     """
     _expect_embeddings(input1=input1, input2=input2)
-    return contrastive_distance_loss(_distance(input1, input2), target, margin, reduction)
+    distance = _distance(input1, input2)                         # (N,)
+    return contrastive_distance_loss(distance, target, margin, reduction)
 
 
 def contrastive_distance_loss(distance: Tensor, target: Tensor, margin: float = 1.0,
@@ -816,7 +823,8 @@ def contrastive_distance_loss(distance: Tensor, target: Tensor, margin: float = 
     _expect_zeros_and_ones(target, distance.shape)
     _expect_number("margin", margin, 0, open_end=True)
     _expect_reduction(reduction)
-    wrong = torch.where(target == 1, distance, (margin - distance).relu())       # what is too much
+    # by how much a pair is too far apart, or too near
+    wrong = torch.where(target == 1, distance, (margin - distance).relu())
     return _reduce(wrong.square() / 2, reduction)
 
 
@@ -842,11 +850,12 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0,
     expect_float("input", input)
     _expect_signs(target, input.shape)
     _expect_reduction(reduction)
-    return _reduce(torch.where(target == 1, input, (margin - input).clamp(min=0)), reduction)
+    loss = torch.where(target == 1, input, (margin - input).clamp(min=0))
+    return _reduce(loss, reduction)
 
 
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0,
-                          reduction: str = "mean") -> Tensor:
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor,
+                          margin: float = 0.0, reduction: str = "mean") -> Tensor:
     r"""Return a loss of angles: the similar shall point the same way, the others apart.
 
     .. math:: \ell = \begin{cases} 1 - \cos(x_1, x_2) & y = +1 \\
@@ -870,13 +879,14 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     _expect_embeddings(input1=input1, input2=input2)
     _expect_signs(target, input1.shape[:-1])
     _expect_reduction(reduction)
-    squares = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]                # (N,) each
+    squares = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]       # (N,) each
     cosine = (input1 * input2).sum(-1) / (squares[0] * squares[1]).sqrt()        # (N,)
-    return _reduce(torch.where(target == 1, 1 - cosine, (cosine - margin).clamp(min=0)), reduction)
+    loss = torch.where(target == 1, 1 - cosine, (cosine - margin).clamp(min=0))
+    return _reduce(loss, reduction)
 
 
-def info_nce(query: Tensor, key: Tensor, temperature: float = 0.07, symmetric: bool = False,
-             reduction: str = "mean") -> Tensor:
+def info_nce(query: Tensor, key: Tensor, temperature: float = 0.07,
+             symmetric: bool = False, reduction: str = "mean") -> Tensor:
     r"""Return the loss of finding each query's own key among all keys of the batch.
 
     .. math:: \ell_n = -\log \frac{e^{s_{nn}}}{\sum_{m=1}^{N} e^{s_{nm}}}, \qquad
@@ -965,8 +975,8 @@ def focal_loss(input: Tensor, target: Tensor, gamma: float = 2.0,
     return _reduce(loss, reduction)
 
 
-def sigmoid_focal_loss(inputs: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0,
-                       reduction: str = "none") -> Tensor:
+def sigmoid_focal_loss(inputs: Tensor, targets: Tensor, alpha: float = 0.25,
+                       gamma: float = 2.0, reduction: str = "none") -> Tensor:
     r"""Return the binary cross-entropy of log-odds, faded out where the truth is already likely.
 
     .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t, \qquad
@@ -1074,7 +1084,8 @@ def hinge_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor
     return _reduce((1 - target * input).relu(), reduction)
 
 
-def squared_hinge_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def squared_hinge_loss(input: Tensor, target: Tensor,
+                       reduction: str = "mean") -> Tensor:
     r"""Return the square of the hinge loss: smooth where the margin is reached.
 
     .. math:: \ell = \max(0, 1 - y\, z)^2
@@ -1125,14 +1136,14 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     expect(input.ndim in (1, 2), "input of shape (N, C) or (C,)", input)
     expect(p in (1, 2), "p to be 1 or 2", p)
     _expect_reduction(reduction)
+    *shape, classes = input.shape
     fits = isinstance(target, Tensor) and target.dtype == torch.long \
-        and target.shape == input.shape[:-1]
-    expect(fits, f"target to be an int64 tensor of shape {tuple(input.shape[:-1])}", target)
-    classes = input.shape[-1]
+        and list(target.shape) == shape
+    expect(fits, f"target to be an int64 tensor of shape {tuple(shape)}", target)
     _expect_labels(target, classes)
     label = target.unsqueeze(-1)                                 # (N, 1)
     lack = (margin - input.gather(-1, label) + input).relu()     # (N, C)
-    lack = lack.scatter(-1, label, 0)                            # not of the true class itself
+    lack = lack.scatter(-1, label, 0)                            # not of the true class
     loss = (lack if p == 1 else lack.square()).sum(-1) / classes                 # (N,)
     if weight is not None:
         loss = _class_weight(weight, input, classes)[target] * loss

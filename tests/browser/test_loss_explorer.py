@@ -154,7 +154,8 @@ def test_every_loss_on_every_axis(widget):
 def test_every_slider(widget, loss, label, trait, key, value):
     widget.get_by_label("Loss", exact=True).select_option(loss)
     slider(widget, label).press(key)
-    expect_python(widget, LossExplorer(loss, **{trait: value}))
+    beside = [other for other in ("mae", "huber") if loss in ("mse", "huber") and other != loss]
+    expect_python(widget, LossExplorer(loss, compare=beside, **{trait: value}))
     widget.get_by_role("button", name="Reset").click()
     expect_python(widget, LossExplorer("mse", compare=["mae", "huber"]))
 
