@@ -1,7 +1,7 @@
 """Transfer learning: a network trained on one task is the start for another.
 
 ``transfer.npz`` beside this file holds the pretrained networks and the results of ``sweep``;
-``python -m dlcheat.transfer`` makes both anew, in about ten minutes on one core.
+``python -m dlcheat.transfer`` makes both anew, in about twenty minutes on one core.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from dlcheat.validation import expect, expect_float
 SOURCES = ("digits", "shuffled", "random labels", "none")
 #: Labels of each class, learning rates and seeds of ``sweep``.
 LABELS = (1, 2, 5, 10, 20, 50, 200)
-RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 SEEDS = 5
 STEPS, BATCH = 60, 32
+LONG = 2500                             # updates of the first task where it is learned by heart
 DEPTH = 3                               # convolution blocks; the fourth stage is the head
 
 
@@ -300,6 +301,32 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, l2: float = 0.0
 
 # ---------------------------------------------------------------------- pretraining
 
+def first_task(source: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return what is learned first: digits 0–4, shape (3000, 1, 14, 14), and their labels.
+
+    Args:
+        source: One of ``SOURCES`` but "none".
+        generator: Draws the order of the shuffled pixels, or the random labels.
+
+    Raises:
+        ValueError: If there is no such first task.
+
+    >>> images, labels = first_task("random labels", torch.Generator().manual_seed(0))
+    >>> images.shape, labels[:5].tolist()
+    (torch.Size([3000, 1, 14, 14]), [4, 4, 3, 0, 3])
+    """
+    expect(source in SOURCES[:-1], f"source to be one of {SOURCES[:-1]}", source)
+    digits = mnist()
+    old = digits.train_labels < 5
+    images, labels = F.avg_pool2d(digits.train_images[old], 2), digits.train_labels[old]
+    if source == "shuffled":
+        order = torch.randperm(196, generator=generator)
+        images = images.flatten(1)[:, order].view_as(images)
+    if source == "random labels":
+        labels = torch.randint(0, 5, (len(images),), generator=generator)
+    return images, labels
+
+
 def pretrain(source: str, seed: int = 0, steps: int | None = None) -> CNN:
     """Return the network after its first task.
 
@@ -319,16 +346,9 @@ def pretrain(source: str, seed: int = 0, steps: int | None = None) -> CNN:
     model, generator = small_cnn(seed), torch.Generator().manual_seed(seed)
     if source == "none":
         return model.eval()
-    digits = mnist()
-    old = digits.train_labels < 5
-    images, labels = F.avg_pool2d(digits.train_images[old], 2), digits.train_labels[old]
-    if source == "shuffled":
-        order = torch.randperm(196, generator=generator)
-        images = images.flatten(1)[:, order].view_as(images)
-    if source == "random labels":
-        labels = torch.randint(0, 5, (len(images),), generator=generator)
+    images, labels = first_task(source, generator)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(steps or (2500 if source == "random labels" else 400)):
+    for _ in range(steps or (LONG if source == "random labels" else 400)):
         rows = torch.randint(0, len(images), (64,), generator=generator)
         loss = F.cross_entropy(model(images[rows]), labels[rows])
         optimizer.zero_grad()
@@ -337,13 +357,70 @@ def pretrain(source: str, seed: int = 0, steps: int | None = None) -> CNN:
     return model.eval()
 
 
+def filter_lengths(model: CNN) -> list[float]:
+    r"""Return the length of each block's convolution weight, :math:`\lVert W \rVert`.
+
+    >>> [round(length, 1) for length in filter_lengths(small_cnn())]
+    [1.6, 2.3, 3.2]
+    """
+    return [block.convolution.weight.norm().item() for block in model.blocks]
+
+
+@torch.no_grad()
+def rescaled(model: CNN) -> CNN:
+    """Return a copy that answers the same, from filters as long as those of ``small_cnn()``.
+
+    Behind batch norm the scale of a convolution cancels, up to its ε; the running statistics are
+    scaled with it.
+
+    Args:
+        model: A network of ``small_cnn``'s shape, in evaluation mode.
+
+    >>> small = rescaled(pretrained("random labels"))
+    >>> [round(length, 1) for length in filter_lengths(small)]
+    [1.6, 2.3, 3.2]
+    """
+    model = copy.deepcopy(model)
+    for block, fresh in zip(model.blocks, small_cnn().blocks):
+        by = fresh.convolution.weight.norm() / block.convolution.weight.norm()
+        block.convolution.weight *= by
+        block.convolution.bias *= by
+        block.norm.running_mean *= by
+        block.norm.running_var *= by ** 2
+    return model
+
+
+def transplanted(model: CNN, depth: int, seed: int = 0) -> CNN:
+    """Return an untrained network whose first ``depth`` blocks are copies of the model's.
+
+    Args:
+        model: A network of ``small_cnn``'s shape.
+        depth: 0 … 3.
+        seed: Of the other weights: those of ``small_cnn(seed)``.
+
+    Raises:
+        ValueError: If the model has fewer than ``depth`` blocks.
+
+    >>> [round(v, 1) for v in filter_lengths(transplanted(pretrained("random labels"), 1))]
+    [6.0, 2.3, 3.2]
+    """
+    expect(0 <= depth <= len(model.blocks), f"depth of 0 … {len(model.blocks)}", depth)
+    fresh = small_cnn(seed).eval()
+    for i in range(depth):
+        fresh.blocks[i] = copy.deepcopy(model.blocks[i])
+    return fresh
+
+
 # ---------------------------------------------------------------------- the measurement
 
-#: Penalties λ of the head on frozen features: as many to choose from as there are rates.
+#: Penalties λ of the head on frozen features.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 #: Ways to fine-tune all of the network pretrained on digits.
 RECIPES = {"plain": {}, "discriminative": {"decay": 1 / 2.6}, "gradual": {"gradual": True},
            "both": {"decay": 1 / 2.6, "gradual": True}}
+#: More starts, to tell causes apart: what learned random labels, with the size of its filters
+#: taken back; of that the first block alone; and the true labels, learned for as long as the random.
+CONTROLS = ("rescaled", "rescaled, block 1 alone", "true labels, 2500 updates")
 FILE = Path(__file__).with_suffix(".npz")
 
 
@@ -416,6 +493,9 @@ def tuned_trials(models: list[CNN], labels: int, frozen: int = 0,
 class Sweep(NamedTuple):
     """Test accuracies of transferred networks, five seeds each.
 
+    A seed decides everything: the first task's training, the draw of the labels, the new head and
+    the batches.
+
     Attributes:
         accuracy: Shape (sources, frozen stages 0 … 3, labels, seeds), in the order of ``SOURCES``
             and ``LABELS``.
@@ -423,11 +503,19 @@ class Sweep(NamedTuple):
             validation digits, shape (sources, 4, labels).
         recipes: The network pretrained on digits, all of it fine-tuned in the ways of
             ``RECIPES``, shape (ways, labels, seeds).
+        controls: All of the network fine-tuned after the first tasks of ``CONTROLS``, shape
+            (3, labels, seeds).
+        control_setting: The learning rates of these, shape (3, labels).
+        lengths: What ``filter_lengths`` says of the networks of the last of ``CONTROLS``, which
+            are not shipped, shape (seeds, 3).
     """
 
     accuracy: np.ndarray
     setting: np.ndarray
     recipes: np.ndarray
+    controls: np.ndarray
+    control_setting: np.ndarray
+    lengths: np.ndarray
 
 
 @cache
@@ -446,14 +534,14 @@ def sweep() -> Sweep:
 
 
 def pretrained(source: str, seed: int = 0) -> CNN:
-    """Return the shipped network of ``pretrain(source)``, in evaluation mode.
+    """Return the shipped network of ``pretrain(source, seed)``, in evaluation mode.
 
     Args:
         source: One of ``SOURCES``.
-        seed: Of the weights where there was nothing to learn; otherwise without effect.
+        seed: 0 … 4; any where there was nothing to learn.
 
     Raises:
-        ValueError: If the source is unknown.
+        ValueError: If the source is unknown, or no network of this seed is shipped.
 
     >>> pretrained("digits").training
     False
@@ -461,7 +549,8 @@ def pretrained(source: str, seed: int = 0) -> CNN:
     expect(source in SOURCES, f"source to be one of {SOURCES}", source)
     model = small_cnn(seed)
     if source != "none":
-        model.load_state_dict({name: torch.tensor(_arrays()[f"{source}/{name}"])
+        expect(0 <= seed < SEEDS, f"seed of 0 … {SEEDS - 1}", seed)
+        model.load_state_dict({name: torch.tensor(_arrays()[f"{source}/{name}"][seed])
                                for name in model.state_dict()})
     return model.eval()
 
@@ -476,25 +565,32 @@ def make(path: Path = FILE) -> None:
     'transfer.npz'
     >>> make()  # doctest: +SKIP
     """
-    networks = {source: pretrain(source) for source in SOURCES}
-    arrays = {f"{source}/{name}": value.numpy() for source in SOURCES[:-1]
-              for name, value in networks[source].state_dict().items()}
+    seeds = range(SEEDS)
+    networks = {source: [pretrain(source, seed) for seed in seeds] for source in SOURCES}
+    long = [pretrain("digits", seed, LONG) for seed in seeds]
+    arrays = {f"{source}/{name}": np.stack([model.state_dict()[name] for model in networks[source]])
+              for source in SOURCES[:-1] for name in long[0].state_dict()}
     shape = len(SOURCES), DEPTH + 1, len(LABELS)
     accuracy, setting = np.zeros((*shape, SEEDS)), np.zeros(shape)
-    recipes = np.zeros((len(RECIPES), len(LABELS), SEEDS))
-    for i, source in enumerate(SOURCES):
-        models = [small_cnn(seed) if source == "none" else networks[source] for seed in range(SEEDS)]
+    for i, (source, models) in enumerate(networks.items()):
         for frozen in range(DEPTH + 1):
             for k, labels in enumerate(LABELS):
                 accuracy[i, frozen, k], setting[i, frozen, k] = tuned_trials(models, labels, frozen)
                 print(source, frozen, labels, accuracy[i, frozen, k].round(3), setting[i, frozen, k],
                       flush=True)
-    for j, (name, recipe) in enumerate(RECIPES.items()):
-        for k, labels in enumerate(LABELS):
-            scores = tuned_trials([networks["digits"]] * SEEDS, labels, **recipe)[0]
-            recipes[j, k] = scores
-            print(name, labels, recipes[j, k].round(3), flush=True)
-    np.savez_compressed(path, accuracy=accuracy, setting=setting, recipes=recipes, **arrays)
+
+    def all_labels(models: list[CNN], **recipe: Any) -> tuple[np.ndarray, np.ndarray]:
+        scores, rates = zip(*(tuned_trials(models, labels, **recipe) for labels in LABELS))
+        return np.array(scores), np.array(rates)
+
+    recipes = np.stack([accuracy[0, 0], *(all_labels(networks["digits"], **recipe)[0]
+                                          for recipe in list(RECIPES.values())[1:])])
+    small = [rescaled(model) for model in networks["random labels"]]
+    alone = [transplanted(model, 1, seed) for seed, model in enumerate(small)]
+    controls, rates = zip(*(all_labels(models) for models in (small, alone, long)))
+    np.savez_compressed(path, accuracy=accuracy, setting=setting, recipes=recipes,
+                        controls=np.stack(controls), control_setting=np.stack(rates),
+                        lengths=np.array([filter_lengths(model) for model in long]), **arrays)
 
 
 if __name__ == "__main__":

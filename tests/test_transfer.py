@@ -13,25 +13,32 @@ from torch import nn
 
 from dlcheat.training import accuracy
 from dlcheat.transfer import (
+    CONTROLS,
     DEPTH,
     LABELS,
+    LONG,
     PENALTIES,
     RATES,
     RECIPES,
+    SEEDS,
     SOURCES,
     draw,
     extract,
+    filter_lengths,
     fine_tune,
+    first_task,
     freeze,
     linear_probe,
     new_head,
     parameter_groups,
     pretrain,
     pretrained,
+    rescaled,
     small_cnn,
     stages,
     sweep,
     target_task,
+    transplanted,
     trial,
     tuned_trials,
 )
@@ -178,7 +185,9 @@ def test_the_probe_refuses(features, labels, classes, l2):
 
 @pytest.mark.parametrize("call", [
     lambda: freeze(small_cnn(), 4), lambda: freeze(small_cnn(), -1), lambda: pretrain("cats"),
-    lambda: pretrained("cats"), lambda: parameter_groups([nn.Linear(1, 1)], 0, 0.5),
+    lambda: pretrained("cats"), lambda: pretrained("digits", 5), lambda: pretrained("digits", -1),
+    lambda: first_task("none", torch.Generator()), lambda: transplanted(small_cnn(), 4),
+    lambda: parameter_groups([nn.Linear(1, 1)], 0, 0.5),
     lambda: parameter_groups([nn.Linear(1, 1)], 0.1, 0), lambda: parameter_groups([], 0.1, 1.1),
     lambda: draw(torch.arange(3), 2, 0), lambda: draw(torch.arange(3), 0, 0)])
 def test_bad_arguments_are_refused(call):
@@ -204,14 +213,51 @@ def test_pretraining_runs_and_is_seeded():
     assert same(pretrain("none", seed=4), state(small_cnn(4)))
 
 
-def test_the_shipped_network_knows_its_digits():
+def test_first_tasks_show_the_same_digits():
+    images, labels = first_task("digits", torch.Generator())
+    assert images.shape == (3000, 1, 14, 14) and labels.bincount().tolist() == [600] * 5
+    mixed, same_labels = first_task("shuffled", torch.Generator().manual_seed(1))
+    assert torch.equal(same_labels, labels) and not torch.equal(mixed, images)
+    assert torch.equal(mixed.flatten(1).sort(1).values, images.flatten(1).sort(1).values)
+    same_images, lot = first_task("random labels", torch.Generator().manual_seed(1))
+    assert torch.equal(same_images, images)
+    assert 0.15 < (lot == labels).double().mean() < 0.25
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_the_shipped_networks_know_what_they_learned(seed):
     from dlcheat.datasets import mnist
 
     digits = mnist()
     old = digits.test_labels < 5
-    images = F.avg_pool2d(digits.test_images[old], 2)
-    assert accuracy(pretrained("digits"), images, digits.test_labels[old]) > 0.98
-    assert accuracy(pretrained("random labels"), images, digits.test_labels[old]) < 0.35
+    images, labels = F.avg_pool2d(digits.test_images[old], 2), digits.test_labels[old]
+    assert accuracy(pretrained("digits", seed), images, labels) > 0.96
+    assert accuracy(pretrained("random labels", seed), images, labels) < 0.45
+    for source in SOURCES[1:-1]:
+        learned = first_task(source, torch.Generator().manual_seed(seed))
+        assert accuracy(pretrained(source, seed), *learned) > 0.7, source
+    assert not same(pretrained("digits", seed), state(pretrained("digits", (seed + 1) % SEEDS)))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_rescaled_filters_answer_the_same(task, seed):
+    model = pretrained("random labels", seed)
+    before = state(model)
+    small = rescaled(model)
+    assert same(model, before)
+    assert filter_lengths(small) == pytest.approx(filter_lengths(small_cnn()), rel=1e-5)
+    assert max(filter_lengths(model)) > 10 * max(filter_lengths(small))
+    torch.testing.assert_close(small(task.test), model(task.test), rtol=0, atol=0.05)
+
+
+def test_transplanted_blocks_stand_under_fresh_ones():
+    model = pretrained("digits", 2)
+    for depth in range(4):
+        new = transplanted(model, depth, seed=3)
+        ours = [same(part, state(old)) for part, old in zip(new.blocks, model.blocks)]
+        fresh = [same(part, state(old)) for part, old in zip(stages(new), stages(small_cnn(3)))]
+        assert ours == [i < depth for i in range(3)] and fresh == [i >= depth for i in range(4)]
+    assert new.blocks[0] is not model.blocks[0]
 
 
 def test_the_shipped_measurement_is_what_a_fresh_run_gives():
@@ -222,12 +268,31 @@ def test_the_shipped_measurement_is_what_a_fresh_run_gives():
     assert set(np.unique(found.setting[:, :3])) <= set(RATES)
     assert set(np.unique(found.setting[:, 3])) <= set(PENALTIES)
     np.testing.assert_array_equal(found.recipes[0], found.accuracy[0, 0])      # plain is plain
+    assert found.controls.shape == (len(CONTROLS), len(LABELS), 5) and found.lengths.shape == (5, 3)
+    assert found.control_setting.shape == (len(CONTROLS), len(LABELS))
     for source, frozen, k, seed in ((0, 0, 2, 1), (1, 2, 1, 0), (2, 1, 3, 4), (0, 3, 4, 2), (3, 0, 2, 3)):
-        model = small_cnn(seed) if source == 3 else pretrained(SOURCES[source])
+        model = pretrained(SOURCES[source], seed)
         fresh = trial(model, LABELS[k], seed, found.setting[source, frozen, k], frozen)[1]
         assert fresh == pytest.approx(found.accuracy[source, frozen, k, seed], abs=0.04)
-    fresh = trial(pretrained("digits"), 10, 1, found.setting[0, 0, 3], decay=1.0)[1]
+    fresh = trial(pretrained("digits", 1), 10, 1, found.setting[0, 0, 3], decay=1.0)[1]
     assert fresh == pytest.approx(found.recipes[0, 3, 1], abs=0.04)
+
+
+def test_the_shipped_controls_are_what_a_fresh_run_gives():
+    found = sweep()
+    assert set(np.unique(found.control_setting)) <= set(RATES)
+    for k, seed in ((1, 0), (3, 1), (6, 4)):
+        small = rescaled(pretrained("random labels", seed))
+        for j, model in enumerate((small, transplanted(small, 1, seed))):
+            fresh = trial(model, LABELS[k], seed, found.control_setting[j, k])[1]
+            assert fresh == pytest.approx(found.controls[j, k, seed], abs=0.04)
+
+
+def test_long_training_on_true_labels_leaves_short_filters():
+    found, fresh, k = sweep(), pretrain("digits", 0, steps=LONG), LABELS.index(10)
+    assert filter_lengths(fresh) == pytest.approx(found.lengths[0], rel=0.2)
+    score = trial(fresh, 10, 0, found.control_setting[2, k])[1]
+    assert score == pytest.approx(found.controls[2, k, 0], abs=0.08)    # trained anew: another network
 
 
 def test_settings_are_chosen_by_validation(monkeypatch):

@@ -121,7 +121,7 @@ class Transfer(BookWidget, front="transfer"):
         traitlets.TraitError: If a trait gets a value that it cannot hold.
 
     >>> Transfer(frozen=3).scores()[1]
-    0.832
+    0.806
     """
 
     source = traitlets.Enum(SOURCES, "digits").tag(sync=True)
