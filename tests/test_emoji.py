@@ -8,11 +8,14 @@ from PIL import Image
 from dlcheat.datasets.emoji import CLASSES, VENDORS, emoji, tuned
 from dlcheat.datasets.make_emoji import (
     LABELS,
+    LARGE,
     RATES,
     SEEDS,
     STAGES,
     SUBGROUPS,
+    WAYS,
     choose,
+    frozen_trial,
     picture,
     prepare,
     refresh,
@@ -50,11 +53,19 @@ def test_the_measurement_that_ships():
     result = tuned()
     assert result.labels == list(LABELS)
     assert set(result.scores) == set(result.rates) == {
-        "frozen", "frozen at 224", "scratch", "fine-tuned", "discriminative"}
+        "frozen", "frozen at 224", *WAYS, "fine-tuned at 224"}
+    assert result.rates["fine-tuned at 224"] == result.rates["fine-tuned"]
     for way, values in result.scores.items():
         assert values.shape == (len(LABELS), SEEDS)
         assert ((values >= 0) & (values <= 1)).all()
         assert way.startswith("frozen") or result.rates[way] in RATES
+
+
+def test_heads_on_the_shipped_features_score_as_shipped():
+    result, way = tuned(), "frozen at 224"
+    for k, count in enumerate(LABELS):
+        fresh = [frozen_trial(LARGE, result.rates[way], count, seed)[1] for seed in range(SEEDS)]
+        np.testing.assert_allclose(fresh, result.scores[way][k], atol=0.03)
 
 
 def test_a_picture_lies_on_white(tmp_path):
@@ -93,6 +104,8 @@ def test_refreshed_statistics_are_those_of_the_images():
     torch.testing.assert_close(norm.running_mean, x.mean((0, 2, 3)))
     torch.testing.assert_close(norm.running_var, x.var((0, 2, 3)), rtol=0.02, atol=0)
     plain = nn_state(norm)
+    mixed = refresh(torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.BatchNorm2d(5)), x)
+    torch.testing.assert_close(mixed[1].running_var, plain[1], rtol=0.02, atol=0)   # nothing dropped
     refresh(norm, x)                                # what was there before has no weight
     torch.testing.assert_close(nn_state(norm)[0], plain[0])
 
