@@ -87,7 +87,7 @@ export function sentence({ source, frozen, labels, five, scratch }) {
   const name = SOURCES.find(([k]) => k === source)[1], scratchItself = source === "none" && frozen === 0;
   const what = scratchItself ? "From scratch" : `Learned before: ${name}; frozen: ${FROZEN[frozen]}`;
   const versus = scratchItself ? "" : ` From scratch: ${percent(b.mean)} %.`;
-  return `${what}; ${labels} label${labels > 1 ? "s" : ""} a class: ${percent(a.mean)} % of the test digits right, ${percent(a.low)} to ${percent(a.high)} in five draws.${versus}`;
+  return `${what}; ${labels} label${labels > 1 ? "s" : ""} a class: ${percent(a.mean)} % of the test digits right, ${percent(a.low)} to ${percent(a.high)} in five runs.${versus}`;
 }
 
 const SETTINGS = ["source", "frozen", "labels", "chosen"];
@@ -149,11 +149,11 @@ function render({ model, el, signal }) {
   box.append(
     h("div", { class: "dlw-row" }, source.el), h("div", { class: "tf-sliders" }, frozen.el, labels.el),
     h("div", { class: "tf-stages", "aria-hidden": "true" }, stages.map((s, i) => [i ? h("span", { class: "tf-arrow" }, "→") : null, s.el]).flat()),
-    h("figure", { class: "tf-figure" }, picture, h("figcaption", {}, "Solid: mean of five draws of the labels, in the band from the lowest to the highest, a dot a draw. Dashed: from scratch. Diamond: your own labels, below, at their mean number a class (at the left edge if below one); its penalty is fixed and it is tested on 250 digits, while the curve is tuned and tested on 500.")),
+    h("figure", { class: "tf-figure" }, picture, h("figcaption", {}, "Solid: mean of five runs, each with a first training and a draw of the labels of its own, in the band from the lowest to the highest, a dot a run. Dashed: from scratch. Diamond: your own labels, below, at their mean number a class (at the left edge if below one); its penalty is fixed and it is tested on 250 digits, while the curve is tuned and tested on 500.")),
     says.el,
     h("p", { class: "dlw-title tf-heading" }, "Label digits yourself: a head on the frozen features of blocks 1, 2, 3, fitted here in the page"),
     h("div", { class: "tf-main" }, h("div", { class: "tf-pool" }, rows),
-      h("figure", { class: "tf-wrong" }, mistakes, caption)),
+      h("figure", { class: "tf-wrong" }, caption, mistakes)),
     h("div", { class: "dlw-row" }, one, all, none, reset),
     verdict.el);
 

@@ -202,9 +202,11 @@ def test_on_a_phone(phone, open_chapter):
     widget.scroll_into_view_if_needed()
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert small_controls(widget, 43.9, "input[type=range]") == []
+    frame = widget.bounding_box()
+    assert frame["x"] >= 0 and frame["x"] + frame["width"] <= 360
     for control in widget.locator("button, select, input[type=range]").all():
         box = control.bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+        assert box["x"] >= frame["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"] - 8
     widget.locator(".tf-cell").nth(0).tap()
     widget.locator(".tf-cell").nth(6).tap()
     expect_python(widget, Transfer(chosen=[0, 6]))
