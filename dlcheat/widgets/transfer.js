@@ -22,25 +22,29 @@ export function linearProbe({ features, labels, classes, l2 = PENALTY, steps = 2
   const scale = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / n);
   for (let i = 0; i < x.length; i++) x[i] /= scale;
   const size = classes * d, lr = 1 / (1 + l2), z = new Float64Array(classes);
-  let now = new Float64Array(size + classes), last = now;        // the weight, row after row, then the bias
+  let [now, last, at, gradient] = Array.from({ length: 4 }, () => new Float64Array(size + classes));   // the weight, row after row, then the bias
   for (let k = 0; k < steps; k++) {
-    const push = k / (k + 3), at = now.map((v, i) => v + push * (v - last[i])), gradient = new Float64Array(size + classes);
+    const push = k / (k + 3);
+    for (let i = 0; i < at.length; i++) at[i] = now[i] + push * (now[i] - last[i]);
+    gradient.fill(0);
     for (let r = 0; r < n; r++) {
+      const row = r * d;
+      let top = -Infinity, sum = 0;
       for (let c = 0; c < classes; c++) {
-        z[c] = at[size + c];
-        for (let j = 0; j < d; j++) z[c] += at[c * d + j] * x[r * d + j];
+        let score = at[size + c];
+        for (let j = 0, w = c * d; j < d; j++) score += at[w + j] * x[row + j];
+        z[c] = score;
+        if (score > top) top = score;
       }
-      const top = Math.max(...z);
-      let sum = 0;
       for (let c = 0; c < classes; c++) sum += z[c] = Math.exp(z[c] - top);
       for (let c = 0; c < classes; c++) {
-        const error = (z[c] / sum - (labels[r] === c)) / n;
+        const error = (z[c] / sum - (labels[r] === c ? 1 : 0)) / n;
         gradient[size + c] += error;
-        for (let j = 0; j < d; j++) gradient[c * d + j] += error * x[r * d + j];
+        for (let j = 0, w = c * d; j < d; j++) gradient[w + j] += error * x[row + j];
       }
     }
-    last = now;
-    now = at.map((v, i) => v - lr * (gradient[i] + (i < size ? l2 * v : 0)));
+    [last, now] = [now, last];                                    // what was before last is overwritten
+    for (let i = 0; i < at.length; i++) now[i] = at[i] - lr * (gradient[i] + (i < size ? l2 * at[i] : 0));
   }
   const weight = now.slice(0, size).map((v) => v / scale), bias = now.slice(size);
   for (let i = 0; i < size; i++) bias[Math.floor(i / d)] -= weight[i] * mean[i % d];
