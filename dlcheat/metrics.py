@@ -635,14 +635,15 @@ class Thresholds(NamedTuple):
 
 def _sweep(positive: Array, score: Array, weight: Array | None) -> Thresholds:
     """Sort by falling score, then walk down once: every prefix is a decision."""
-    if weight is not None:                                       # without weight, not seen
+    if weight is not None:                                   # without weight, not seen
         positive, score, weight = (a[weight > 0] for a in (positive, score, weight))
-    order = np.argsort(-score, kind="stable")                    # highest score first
-    positive, score = positive[order], score[order]              # (N,)
-    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))  # ends of equal scores, (T,)
+    order = np.argsort(-score, kind="stable")                # highest score first
+    positive, score = positive[order], score[order]          # (N,)
+    # equal scores are one threshold: where the last of each stands, (T,)
+    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))
     w = 1 if weight is None else weight[order]
-    tps = np.cumsum(positive * w, dtype=np.float64)[last]        # positives so far
-    fps = np.cumsum(~positive * w, dtype=np.float64)[last]       # negatives so far
+    tps = np.cumsum(positive * w, dtype=np.float64)[last]    # positives so far
+    fps = np.cumsum(~positive * w, dtype=np.float64)[last]   # negatives so far
     return Thresholds(fps[-1] - fps, fps, tps[-1] - tps, tps, score[last])
 
 
@@ -708,14 +709,16 @@ def roc_curve(y_true: ArrayLike, y_score: ArrayLike, *, pos_label: Hashable | No
     return _roc(_sweep(positive, score, weight), drop_intermediate)
 
 
-def _precision_recall(sweep: Thresholds, drop_intermediate: bool) -> tuple[Array, Array, Array]:
+def _precision_recall(sweep: Thresholds, drop_intermediate: bool
+                      ) -> tuple[Array, Array, Array]:
     fps, tps, thresholds = sweep.fps, sweep.tps, sweep.thresholds
     if drop_intermediate and len(fps) > 2:
         step = (np.diff(tps[:-1]) != 0) | (np.diff(tps[1:]) != 0)
         kept = np.concatenate([[True], step, [True]])
         fps, tps, thresholds = fps[kept], tps[kept], thresholds[kept]
     precision, recall = tps / (tps + fps), tps / tps[-1]
-    return np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), thresholds[::-1]
+    return (np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0),
+            thresholds[::-1])
 
 
 def precision_recall_curve(y_true: ArrayLike, y_score: ArrayLike, *,
@@ -1919,8 +1922,9 @@ class Interval(NamedTuple):
     high: float
 
 
-def bootstrap_interval(metric: Callable[..., float], *arrays: ArrayLike, confidence: float = 0.95,
-                       repeats: int = 1000, seed: int = 0) -> Interval:
+def bootstrap_interval(metric: Callable[..., float], *arrays: ArrayLike,
+                       confidence: float = 0.95, repeats: int = 1000,
+                       seed: int = 0) -> Interval:
     r"""Return a metric and its percentile bootstrap interval.
 
     Draw N rows with replacement, compute the metric, and again; the interval leaves out
@@ -1948,8 +1952,8 @@ def bootstrap_interval(metric: Callable[..., float], *arrays: ArrayLike, confide
     data = [_array(f"array {i}", a) for i, a in enumerate(arrays)]
     lengths = [a.shape[:1] for a in data]
     expect(lengths[0] != () and len(set(lengths)) == 1, "arrays of one length", lengths)
-    expect(isinstance(confidence, float) and 0 < confidence < 1, "confidence above 0 and below 1",
-           confidence)
+    expect(isinstance(confidence, float) and 0 < confidence < 1,
+           "confidence above 0 and below 1", confidence)
     expect(isinstance(repeats, int) and repeats >= 1, "repeats of at least 1", repeats)
     generator, n = np.random.default_rng(seed), len(data[0])
     values = np.empty(repeats)
