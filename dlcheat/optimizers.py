@@ -214,8 +214,9 @@ class Adagrad(_Elementwise):
                                   "initial_accumulator_value": initial_accumulator_value,
                                   "maximize": maximize})
 
-    def update(self, p: Tensor, g: Tensor, state: State, lr: float, lr_decay: float, eps: float,
-               weight_decay: float, initial_accumulator_value: float, **_: Any) -> None:
+    def update(self, p: Tensor, g: Tensor, state: State, lr: float, lr_decay: float,
+               eps: float, weight_decay: float, initial_accumulator_value: float,
+               **_: Any) -> None:
         """Change p in place."""
         if not state:
             state["step"] = torch.tensor(0.0)
@@ -271,8 +272,9 @@ class RMSprop(_Elementwise):
                                   "centered": centered, "weight_decay": weight_decay,
                                   "maximize": maximize})
 
-    def update(self, p: Tensor, g: Tensor, state: State, lr: float, momentum: float, alpha: float,
-               eps: float, centered: bool, weight_decay: float, **_: Any) -> None:
+    def update(self, p: Tensor, g: Tensor, state: State, lr: float, momentum: float,
+               alpha: float, eps: float, centered: bool, weight_decay: float,
+               **_: Any) -> None:
         """Change p in place."""
         if not state:
             state["step"] = torch.tensor(0.0)
@@ -335,12 +337,13 @@ class Adadelta(_Elementwise):
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay,
                                   "maximize": maximize})
 
-    def update(self, p: Tensor, g: Tensor, state: State, lr: float, rho: float, eps: float,
-               weight_decay: float, **_: Any) -> None:
+    def update(self, p: Tensor, g: Tensor, state: State, lr: float, rho: float,
+               eps: float, weight_decay: float, **_: Any) -> None:
         """Change p in place."""
         if not state:
             state["step"] = torch.tensor(0.0)
-            state["square_avg"], state["acc_delta"] = torch.zeros_like(p), torch.zeros_like(p)
+            state["square_avg"] = torch.zeros_like(p)
+            state["acc_delta"] = torch.zeros_like(p)
         state["step"] += 1
         if weight_decay != 0:
             # g ← g + λ θ
@@ -393,13 +396,14 @@ class Adam(_Elementwise):
                                   "amsgrad": amsgrad, "maximize": maximize,
                                   "decoupled_weight_decay": decoupled_weight_decay})
 
-    def update(self, p: Tensor, g: Tensor, state: State, lr: float, betas: tuple[float, float],
-               eps: float, weight_decay: float, amsgrad: bool,
+    def update(self, p: Tensor, g: Tensor, state: State, lr: float,
+               betas: tuple[float, float], eps: float, weight_decay: float, amsgrad: bool,
                decoupled_weight_decay: bool = False, **_: Any) -> None:
         """Change p in place."""
         if not state:
             state["step"] = torch.tensor(0.0)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+            state["exp_avg"] = torch.zeros_like(p)
+            state["exp_avg_sq"] = torch.zeros_like(p)
             if amsgrad:
                 state["max_exp_avg_sq"] = torch.zeros_like(p)
         state["step"] += 1
@@ -494,8 +498,8 @@ class Lion(_Elementwise):
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay,
                                   "maximize": maximize})
 
-    def update(self, p: Tensor, g: Tensor, state: State, lr: float, betas: tuple[float, float],
-               weight_decay: float, **_: Any) -> None:
+    def update(self, p: Tensor, g: Tensor, state: State, lr: float,
+               betas: tuple[float, float], weight_decay: float, **_: Any) -> None:
         """Change p in place."""
         if not state:
             state["exp_avg"] = torch.zeros_like(p)
@@ -509,8 +513,8 @@ class Lion(_Elementwise):
         m.mul_(beta2).add_(g, alpha=1 - beta2)
 
 
-def two_loop(g: Tensor, changes: list[Tensor], steps: list[Tensor], rhos: list[Tensor],
-             scale: Tensor | float) -> Tensor:
+def two_loop(g: Tensor, changes: list[Tensor], steps: list[Tensor],
+             rhos: list[Tensor], scale: Tensor | float) -> Tensor:
     r"""Return L-BFGS's direction :math:`-Hg` from pairs of steps and changes of the gradient.
 
     H approximates the inverse of the Hessian. It satisfies :math:`H y = s` for the last pair, and
@@ -538,8 +542,8 @@ def two_loop(g: Tensor, changes: list[Tensor], steps: list[Tensor], rhos: list[T
     >>> two_loop(torch.tensor([4.0, 1.0]), [y], [s], [1 / y.dot(s)], 0.5)
     tensor([-2.0000, -0.5000])
     """
-    expect(len(changes) == len(steps) == len(rhos), "as many changes as steps and rhos",
-           (len(changes), len(steps), len(rhos)))
+    counts = len(changes), len(steps), len(rhos)
+    expect(len(set(counts)) == 1, "as many changes as steps and rhos", counts)
     q, shares = g.neg(), []
     for y, s, rho in zip(reversed(changes), reversed(steps), reversed(rhos)):
         # a = ρ sᵀq, then q ← q − a y: the newest pair first

@@ -199,7 +199,7 @@ const DASHES = ["", "", "8 3", "", "2 3", "9 3 2 3", "", "", "5 5"];
 const circle = "M4.5 0A4.5 4.5 0 1 1-4.5 0A4.5 4.5 0 1 1 4.5 0Z";
 const SHAPES = [circle, "M-4-4H4V4H-4Z", "M0-6L6 0L0 6L-6 0Z", "M0-5.5L5 4H-5Z", "M0 5.5L5-4H-5Z", "M-5-2H-2V-5H2V-2H5V2H2V5H-2V2H-5Z",
   "M0-6L1.6-2L6-1.9L2.6 .8L3.7 5L0 2.6L-3.7 5L-2.6 .8L-6-1.9L-1.6-2Z", "M-5 0L-2.5-4.4H2.5L5 0L2.5 4.4H-2.5Z", "M-5-3L-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0Z"];
-const SIDE = 320, LEFT = 34, TOP = 8, WIDE = 278, BOTTOM = TOP + WIDE, DECADES = 9;
+const SIDE = 320, LEFT = 40, TOP = 8, WIDE = 272, BOTTOM = TOP + WIDE, DECADES = 9;
 
 function render({ model, el, signal }) {
   const surfaces = model.get("surfaces");
@@ -251,8 +251,8 @@ function render({ model, el, signal }) {
 
   // ---- the racers: who runs, at which rate, how low
   const rows = RACERS.map((name, r) => {
-    const swatch = h("svg", { class: `race-swatch race-${r}`, viewBox: "0 0 30 14", "aria-hidden": "true" },
-      h("line", { x1: 0, x2: 30, y1: 7, y2: 7, "stroke-dasharray": DASHES[r] }), h("path", { d: SHAPES[r], transform: "translate(15 7)" }));
+    const swatch = h("svg", { class: `race-swatch race-${r}`, viewBox: "0 0 24 14", "aria-hidden": "true" },
+      h("line", { x1: 0, x2: 24, y1: 7, y2: 7, "stroke-dasharray": DASHES[r] }), h("path", { d: SHAPES[r], transform: "translate(12 7)" }));
     const runs_ = checkbox({ label: name, onchange: (on) => change({ racing: RACERS.filter((n) => (n === name ? on : state.racing.includes(n))) }) });
     runs_.input.after(swatch);
     const rate = slider({ label: h("span", { class: "dlw-hidden" }, `Rate η of ${name}`), min: 0, max: RATES.length - 1, value: nearest(RATES, state.rates[name]),
@@ -326,7 +326,7 @@ function render({ model, el, signal }) {
         if (n && !gone) setAttribute(tip, "transform", `translate(${list_[n - 1]})`);
       }
       const row = rows[r];
-      setText(row.loss, !one_ ? "–" : gone ? "diverged" : lossText(one_.losses[step]));
+      setText(row.loss, !one_ ? "–" : gone ? "lost" : lossText(one_.losses[step]));
       turn(row.runs, Boolean(one_)); turn(row.rate, nearest(RATES, state.rates[name]));
       setClass(row.el, one_ ? "race-row" : "race-row race-idle");
     });

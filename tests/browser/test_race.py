@@ -43,7 +43,7 @@ def row(widget, name):
 def loss_of(widget, name):
     """The loss that a racer's row shows: a number, or None where it diverged."""
     text = row(widget, name).locator(".race-loss").inner_text().replace("−", "-")
-    return None if text == "diverged" else float(text)
+    return None if text == "lost" else float(text)
 
 
 def expect_python(widget, python):
@@ -56,7 +56,7 @@ def expect_python(widget, python):
         if name not in python.racing:
             assert cell == "–"
         elif len(losses[name]) <= python.step:
-            assert cell == "diverged" and f"{name} in step {len(losses[name])}" in text
+            assert cell == "lost" and f"{name} in step {len(losses[name])}" in text
         else:
             ends[name] = losses[name][python.step].item()
             shown = loss_of(widget, name)
@@ -205,7 +205,7 @@ def test_the_paths_on_screen(widget):
     for name in FIRST:
         points = np.array([[float(v) for v in p.split(",")] for p in drawn[RACERS.index(name)].split()])
         path = race.path(name)[:61].numpy()
-        wanted = np.stack([34 + 278 * (path[:, 0] / 3 + 1) / 2, 286 - 278 * (path[:, 1] / 3 + 1) / 2], 1)
+        wanted = np.stack([40 + 272 * (path[:, 0] / 3 + 1) / 2, 280 - 272 * (path[:, 1] / 3 + 1) / 2], 1)
         np.testing.assert_allclose(points, wanted, atol=0.06)
     assert drawn[RACERS.index("L-BFGS")] == ""
     looks = widget.locator(".race-map polyline").evaluate_all(
@@ -224,7 +224,7 @@ def test_surface_condition_momentum_and_noise(widget):
     widget.get_by_label("Momentum μ, β₁").fill(str(MOMENTA.index(0.5)))
     race.momentum = 0.5
     expect_python(widget, race)
-    widget.get_by_label("Surface").select_option("turned")
+    widget.get_by_label("Surface", exact=True).select_option("turned")
     race.surface, race.start = "turned", list(SURFACES["turned"].start)
     expect_python(widget, race)
     widget.get_by_label("Noise on the gradient").fill(str(NOISES.index(0.3)))
@@ -233,7 +233,7 @@ def test_surface_condition_momentum_and_noise(widget):
     widget.get_by_role("button", name="New noise").click()
     race.seed = 2
     expect_python(widget, race)
-    widget.get_by_label("Surface").select_option("himmelblau")
+    widget.get_by_label("Surface", exact=True).select_option("himmelblau")
     settle(widget.page)
     assert widget.get_by_label("Condition number").is_disabled()
 
@@ -258,7 +258,7 @@ def test_racers_and_rates(widget):
 
 
 def test_tune_all(widget):
-    widget.get_by_label("Surface").select_option("rosenbrock")
+    widget.get_by_label("Surface", exact=True).select_option("rosenbrock")
     widget.get_by_label("Step", exact=True).fill("200")
     race = Race(surface="rosenbrock", step=200)
     assert "Diverged: SGD in step 3, Momentum in step 3" in expect_python(widget, race)
@@ -271,7 +271,7 @@ def test_tune_all(widget):
 
 
 def test_the_start_by_keys_and_mouse(page, widget):
-    widget.get_by_label("Surface").select_option("saddle")
+    widget.get_by_label("Surface", exact=True).select_option("saddle")
     widget.get_by_label("Step", exact=True).fill("200")
     assert "all have" in said(widget) or "0.25" in said(widget)
     grip = widget.locator(".race-grip")
@@ -293,7 +293,7 @@ def test_the_start_by_keys_and_mouse(page, widget):
     race.start = [float(x), float(y)]
     expect_python(widget, race)
     ring = widget.locator(".race-start")
-    assert float(ring.get_attribute("cx")) == pytest.approx(34 + 278 * (float(x) / 2 + 1) / 2, abs=0.1)
+    assert float(ring.get_attribute("cx")) == pytest.approx(40 + 272 * (float(x) / 2 + 1) / 2, abs=0.1)
 
 
 def test_play_pause_start_over_and_reset(page, widget):
@@ -314,7 +314,7 @@ def test_play_pause_start_over_and_reset(page, widget):
     expect_python(widget, Race(step=STEPS))
     widget.get_by_role("button", name=re.compile("^Start over")).click()
     expect_python(widget, Race())
-    widget.get_by_label("Surface").select_option("beale")
+    widget.get_by_label("Surface", exact=True).select_option("beale")
     widget.get_by_label("Momentum μ, β₁").press("Home")
     row(widget, "RMSprop").get_by_role("checkbox").check()
     widget.get_by_role("button", name="Tune all").click()
@@ -329,7 +329,7 @@ def test_the_height_does_not_change(widget):
     for name in RACERS:
         row(widget, name).get_by_role("checkbox").check()
     for surface in SURFACES:
-        widget.get_by_label("Surface").select_option(surface)
+        widget.get_by_label("Surface", exact=True).select_option(surface)
         for step in ("0", "200"):
             widget.get_by_label("Step", exact=True).fill(step)
             settle(widget.page)
@@ -373,7 +373,7 @@ def test_on_a_phone(watch_pages, open_chapter, width):
                scale * parseFloat(getComputedStyle(t).fontSize)); })""")
     assert min(sizes) >= 11.5
     for surface in SURFACES:
-        widget.get_by_label("Surface").select_option(surface)
+        widget.get_by_label("Surface", exact=True).select_option(surface)
         settle(page)
         outside = widget.evaluate(
             """(e) => [...e.querySelectorAll("svg.race-plot")].flatMap((svg) => {
