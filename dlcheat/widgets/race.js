@@ -199,7 +199,7 @@ const DASHES = ["", "", "8 3", "", "2 3", "9 3 2 3", "", "", "5 5"];
 const circle = "M4.5 0A4.5 4.5 0 1 1-4.5 0A4.5 4.5 0 1 1 4.5 0Z";
 const SHAPES = [circle, "M-4-4H4V4H-4Z", "M0-6L6 0L0 6L-6 0Z", "M0-5.5L5 4H-5Z", "M0 5.5L5-4H-5Z", "M-5-2H-2V-5H2V-2H5V2H2V5H-2V2H-5Z",
   "M0-6L1.6-2L6-1.9L2.6 .8L3.7 5L0 2.6L-3.7 5L-2.6 .8L-6-1.9L-1.6-2Z", "M-5 0L-2.5-4.4H2.5L5 0L2.5 4.4H-2.5Z", "M-5-3L-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0Z"];
-const SIDE = 320, LEFT = 40, TOP = 8, WIDE = 272, BOTTOM = TOP + WIDE, DECADES = 9;
+const SIDE = 320, LEFT = 46, TOP = 8, WIDE = 266, BOTTOM = TOP + WIDE, DECADES = 9;
 
 function render({ model, el, signal }) {
   const surfaces = model.get("surfaces");
@@ -266,7 +266,7 @@ function render({ model, el, signal }) {
   const frameOf = () => h("rect", { class: "race-frame", x: LEFT, y: TOP, width: WIDE, height: WIDE });
   const inside = () => h("g", { "clip-path": `url(#${clip})` });
   const line = (r) => h("polyline", { class: `race-line race-${r}`, "stroke-dasharray": DASHES[r] }), mark = (r) => h("path", { class: `race-mark race-${r}`, d: SHAPES[r] });
-  const map = h("svg", { class: "race-plot race-map", viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img" });
+  const map = h("svg", { class: "race-plot race-map", viewBox: `0 0 ${SIDE} ${BOTTOM + 24}`, role: "img" });
   const lines = h("path", { class: "race-contour" }), crosses = h("path", { class: "race-least" });
   const paths = RACERS.map((_, r) => line(r)), marks = RACERS.map((_, r) => mark(r));
   const xs = [0, 1, 2].map(() => label("", 0, BOTTOM + 16)), ys = [0, 1, 2].map(() => label("", LEFT - 5, 0, "end"));
@@ -282,7 +282,7 @@ function render({ model, el, signal }) {
     place: (u, v) => { const { middle, reach } = info(), round = (w) => Math.round(w * 100) / 100; place(round(middle[0] + reach * (2 * u - 1)), round(middle[1] + reach * (1 - 2 * v))); },
   });
 
-  const plot = h("svg", { class: "race-plot race-losses", viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img" });
+  const plot = h("svg", { class: "race-plot race-losses", viewBox: `0 0 ${SIDE} ${BOTTOM + 24}`, role: "img" });
   const curves = RACERS.map((_, r) => line(r)), ends = RACERS.map((_, r) => mark(r)), kept = inside();
   kept.append(...curves, ...ends);
   const heights = [0, 3, 6, 9].map((k) => ({ text: label("", LEFT - 3, TOP + (WIDE * k) / DECADES + (k === 0 ? 10 : k === 9 ? 0 : 4), "end"), rule: h("line", { class: "race-rule", x1: LEFT, x2: LEFT + WIDE, y1: TOP + (WIDE * k) / DECADES, y2: TOP + (WIDE * k) / DECADES }) }));

@@ -49,7 +49,10 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "losses",
          "from dlcheat.widgets.threshold import ThresholdExplorer\n"
          "threshold = ThresholdExplorer()\n"
-         "threshold"]
+         "threshold",
+         "from dlcheat.widgets.race import Race\n"
+         "race = Race()\n"
+         "race"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -67,6 +70,8 @@ TWO_WAYS = [
      "Hinge loss at z = −1.00: loss 2.000", "Score z", "End", "losses.at", "6.0"),
     (".th", "threshold.prevalence = 0.05; threshold.threshold = 1.5", "Threshold 1.50: .* of 10 positives",
      "Separation", "End", "threshold.separation", "3.0"),
+    (".race", "race.surface = 'saddle'; race.start = [-1.6, 0.1]; race.step = 60",
+     "Step 60 of 200, saddle: lowest", "Momentum μ, β₁", "End", "race.momentum", "0.99"),
 ]
 
 

@@ -205,7 +205,7 @@ def test_the_paths_on_screen(widget):
     for name in FIRST:
         points = np.array([[float(v) for v in p.split(",")] for p in drawn[RACERS.index(name)].split()])
         path = race.path(name)[:61].numpy()
-        wanted = np.stack([40 + 272 * (path[:, 0] / 3 + 1) / 2, 280 - 272 * (path[:, 1] / 3 + 1) / 2], 1)
+        wanted = np.stack([46 + 266 * (path[:, 0] / 3 + 1) / 2, 274 - 266 * (path[:, 1] / 3 + 1) / 2], 1)
         np.testing.assert_allclose(points, wanted, atol=0.06)
     assert drawn[RACERS.index("L-BFGS")] == ""
     looks = widget.locator(".race-map polyline").evaluate_all(
@@ -293,7 +293,7 @@ def test_the_start_by_keys_and_mouse(page, widget):
     race.start = [float(x), float(y)]
     expect_python(widget, race)
     ring = widget.locator(".race-start")
-    assert float(ring.get_attribute("cx")) == pytest.approx(40 + 272 * (float(x) / 2 + 1) / 2, abs=0.1)
+    assert float(ring.get_attribute("cx")) == pytest.approx(46 + 266 * (float(x) / 2 + 1) / 2, abs=0.1)
 
 
 def test_play_pause_start_over_and_reset(page, widget):
