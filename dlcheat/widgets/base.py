@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import anywidget
 import numpy as np
 import torch
 from traitlets import Unicode
+
+from dlcheat.validation import expect
 
 HERE = Path(__file__).parent
 
@@ -100,3 +103,32 @@ def uniforms(seed: int) -> Iterator[float]:
         t = (state ^ state >> 15) * (1 | state) & 0xFFFFFFFF
         t = (t + ((t ^ t >> 7) * (61 | t) & 0xFFFFFFFF)) & 0xFFFFFFFF ^ t
         yield (t ^ t >> 14) / 2 ** 32
+
+
+def normals(seed: int, count: int) -> torch.Tensor:
+    r"""Return standard normal numbers, the same ones here and in the page.
+
+    .. math:: n_{2k} = \sqrt{-2 \log u_{2k}} \cos 2 \pi u_{2k+1}, \qquad
+       n_{2k+1} = \sqrt{-2 \log u_{2k}} \sin 2 \pi u_{2k+1}
+
+    Args:
+        seed: Any integer; its low 32 bits count.
+        count: How many.
+
+    Returns:
+        Shape (count,), float64.
+
+    Raises:
+        ValueError: If ``count`` is below 1.
+
+    Source: Box and Muller, 1958.
+
+    >>> normals(1, 3).shape
+    torch.Size([3])
+    """
+    expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
+    source, found = uniforms(seed), []
+    while len(found) < count:
+        radius, angle = math.sqrt(-2 * math.log(1 - next(source))), 2 * math.pi * next(source)
+        found += [radius * math.cos(angle), radius * math.sin(angle)]
+    return torch.tensor(found[:count], dtype=torch.float64)

@@ -308,6 +308,17 @@ export function uniforms(seed, count) {
   return Array.from({ length: count }, () => next());
 }
 
+/** `count` standard normal numbers from a seed (Box and Muller), the same ones here and in Python. */
+export function normals(seed, count) {
+  const u = uniforms(seed, count + (count % 2)), found = new Float64Array(count);
+  for (let k = 0; k < count; k += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - u[k])), angle = 2 * Math.PI * u[k + 1];
+    found[k] = radius * Math.cos(angle);
+    if (k + 1 < count) found[k + 1] = radius * Math.sin(angle);
+  }
+  return found;
+}
+
 /** Run `draw` at most once before the next paint, however often it is asked for. */
 export function onPaint(draw) {
   let asked = false;

@@ -4,17 +4,6 @@ export const FEATURES = 8, CORRELATION = 0.6;
 export const EXPONENTS = Array.from({ length: 41 }, (_, k) => (k - 30) / 10);
 export const SETTINGS = ["l1_ratio", "exponent", "samples", "noise", "truth", "seed", "axes"];
 
-/** `count` standard normal numbers from a seed (Box and Muller), the same ones here and in Python. */
-export function normals(seed, count) {
-  const u = uniforms(seed, count + (count % 2)), found = new Float64Array(count);
-  for (let k = 0; k < count; k += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - u[k])), angle = 2 * Math.PI * u[k + 1];
-    found[k] = radius * Math.cos(angle);
-    if (k + 1 < count) found[k + 1] = radius * Math.sin(angle);
-  }
-  return found;
-}
-
 /** The covariance of inputs i and j. */
 export const covariance = (i, j) => CORRELATION ** Math.abs(i - j);
 

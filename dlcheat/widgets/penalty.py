@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dlcheat.regularization import elastic_net
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget, uniforms
+from dlcheat.widgets.base import BookWidget, normals
 
 #: The weights that made the data: three of eight count, or all of them a little.
 TRUTHS = {"three of eight": (2.0, -1.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
@@ -35,35 +35,6 @@ class Fit(NamedTuple):
     weights: Tensor
     train: float
     test: float
-
-
-def normals(seed: int, count: int) -> Tensor:
-    r"""Return standard normal numbers, the same ones here and in the page.
-
-    .. math:: n_{2k} = \sqrt{-2 \log u_{2k}} \cos 2 \pi u_{2k+1}, \qquad
-       n_{2k+1} = \sqrt{-2 \log u_{2k}} \sin 2 \pi u_{2k+1}
-
-    Args:
-        seed: Any integer; its low 32 bits count.
-        count: How many.
-
-    Returns:
-        Shape (count,), float64.
-
-    Raises:
-        ValueError: If ``count`` is below 1.
-
-    Source: Box and Muller, 1958.
-
-    >>> normals(1, 3).shape
-    torch.Size([3])
-    """
-    expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
-    source, found = uniforms(seed), []
-    while len(found) < count:
-        radius, angle = math.sqrt(-2 * math.log(1 - next(source))), 2 * math.pi * next(source)
-        found += [radius * math.cos(angle), radius * math.sin(angle)]
-    return torch.tensor(found[:count], dtype=torch.float64)
 
 
 def covariance() -> Tensor:

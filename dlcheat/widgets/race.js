@@ -95,19 +95,16 @@ export function follow(name, start, gradients, lr, momentum) {
   return path;
 }
 
-/** `count` pairs of standard normal numbers from a seed (Box and Muller), the same ones here and in Python. */
-export function normals(seed, count) {
-  const next = generator(seed);
-  return Array.from({ length: count }, () => {
-    const radius = Math.sqrt(-2 * Math.log(1 - next())), angle = 2 * Math.PI * next();
-    return [radius * Math.cos(angle), radius * Math.sin(angle)];
-  });
+/** `count` pairs of standard normal numbers from a seed, one for each derivative of a step. */
+export function gradientNoise(seed, count) {
+  const drawn = normals(seed, 2 * count);
+  return Array.from({ length: count }, (_, t) => [drawn[2 * t], drawn[2 * t + 1]]);
 }
 
 /** A run: { path, losses }; a run that left ±LIMIT has diverged and ends before it. */
 export function run({ name, surface, condition, start, lr, momentum, noise, seed }, pushes = null) {
   const f = SURFACES[surface], rule = RULES[name], s = {}, path = [[...start]], losses = [];
-  const added = noise > 0 ? pushes ?? normals(seed, STEPS) : null;
+  const added = noise > 0 ? pushes ?? gradientNoise(seed, STEPS) : null;
   let p = path[0];
   for (let t = 1; ; t++) {
     const [loss, gx, gy] = f(p[0], p[1], condition);
@@ -129,7 +126,7 @@ export function judge(losses) {
 }
 /** The best of all rates for one racer. */
 export function bestRate(settings) {
-  const pushes = settings.noise > 0 ? normals(settings.seed, STEPS) : null;
+  const pushes = settings.noise > 0 ? gradientNoise(settings.seed, STEPS) : null;
   let best = RATES[0], score = null;
   for (const lr of RATES) {
     const now = judge(run({ ...settings, lr }, pushes).losses);
@@ -213,7 +210,7 @@ function render({ model, el, signal }) {
   function settingsOf(name) { return { name, ...state, lr: state.rates[name] }; }
 
   function race() {
-    const { middle, reach } = info(), pushes = state.noise > 0 ? normals(state.seed, STEPS) : null;
+    const { middle, reach } = info(), pushes = state.noise > 0 ? gradientNoise(state.seed, STEPS) : null;
     runs = {}; tokens = {};
     const start = surfaceAt(state.surface, state.condition, state.start)[0];
     ceiling = Math.max(0, Math.ceil(Math.log10(start + ZERO) + 0.3));

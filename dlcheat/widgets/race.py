@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlcheat import optimizers
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget, uniforms
+from dlcheat.widgets.base import BookWidget, normals
 
 #: Steps of a race; positions beyond the limit count as diverged; a loss below ZERO counts as 0.
 STEPS, LIMIT, ZERO = 200, 1e6, 1e-12
@@ -223,26 +223,23 @@ def make_racer(name: str, params: list[Tensor], lr: float, momentum: float = 0.9
     return getattr(optimizers, name)(params, lr)
 
 
-def normals(seed: int, count: int = STEPS) -> Tensor:
-    """Return pairs of standard normal numbers, the same ones here and in the page.
+def gradient_noise(seed: int, count: int = STEPS) -> Tensor:
+    """Return pairs of standard normal numbers, one for each derivative of a step.
 
     Args:
         seed: Of the generator.
-        count: Pairs.
+        count: Pairs, at least 1.
 
     Returns:
-        Shape (count, 2), float64.
+        Shape (count, 2), float64: :func:`dlcheat.widgets.base.normals` two by two.
 
-    Source: Box and Muller, 1958.
+    Raises:
+        ValueError: If ``count`` is below 1.
 
-    >>> normals(1, 2).shape
+    >>> gradient_noise(1, 2).shape
     torch.Size([2, 2])
     """
-    source, pairs = uniforms(seed), []
-    for _ in range(count):
-        radius, angle = math.sqrt(-2 * math.log(1 - next(source))), 2 * math.pi * next(source)
-        pairs.append((radius * math.cos(angle), radius * math.sin(angle)))
-    return torch.tensor(pairs, dtype=torch.float64).view(count, 2)
+    return normals(seed, 2 * count).view(count, 2)
 
 
 def runs(name: str, surface: str, start: Sequence[float], rates: Sequence[float], *,
@@ -275,7 +272,7 @@ def runs(name: str, surface: str, start: Sequence[float], rates: Sequence[float]
     expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
     thetas = [torch.tensor(start, dtype=torch.float64) for _ in rates]
     racers = [make_racer(name, [theta], lr, momentum) for theta, lr in zip(thetas, rates)]
-    path, pushes = [torch.stack(thetas)], noise * normals(seed, steps)
+    path, pushes = [torch.stack(thetas)], noise * gradient_noise(seed, steps)
     for push in pushes:
         at = path[-1].clone().requires_grad_()                               # (rates, 2)
         g, = torch.autograd.grad(SURFACES[surface].loss(at, condition).sum(), at)

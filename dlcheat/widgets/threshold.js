@@ -8,20 +8,10 @@ export const SAMPLES = [20, 50, 100, 200, 500, 1000, 2000], COSTS = [0.1, 0.2, 0
 export const THRESHOLDS = Array.from({ length: (HIGH - LOW) * STEPS + 1 }, (_, i) => (LOW * STEPS + i) / STEPS);
 const NAMES = ["threshold", "separation", "spread", "prevalence", "samples", "cost", "bars", "seed"];
 
-/** Standard normal numbers from a seed (Box and Muller). */
-export function normals(seed, count) {
-  const u = uniforms(seed, count + (count % 2)), found = [];
-  for (let k = 0; k < u.length; k += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - u[k])), angle = 2 * Math.PI * u[k + 1];
-    found.push(radius * Math.cos(angle), radius * Math.sin(angle));
-  }
-  return found.slice(0, count);
-}
-
 /** Scores of both classes: { negative, positive }. */
 export function drawScores({ separation, spread, prevalence, samples, seed }) {
   const count = Math.min(samples - 1, Math.max(1, Math.floor(samples * prevalence + 0.5)));
-  return { negative: normals(seed, samples - count), positive: normals(seed + 1000, count).map((v) => separation + spread * v) };
+  return { negative: Array.from(normals(seed, samples - count)), positive: Array.from(normals(seed + 1000, count), (v) => separation + spread * v) };
 }
 
 /** (TN, FP, FN, TP) of the rule "report where score ≥ threshold". */

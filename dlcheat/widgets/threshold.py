@@ -16,8 +16,7 @@ from dlcheat.metrics import (
     roc_auc_score,
 )
 from dlcheat.validation import expect
-from dlcheat.widgets.base import BookWidget
-from dlcheat.widgets.penalty import normals
+from dlcheat.widgets.base import BookWidget, normals
 
 #: Shares of positives, numbers of samples, and prices of a miss in false alarms, to choose from.
 PREVALENCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)

@@ -17,8 +17,8 @@ from dlcheat.widgets.race import (
     STEPS,
     SURFACES,
     Race,
+    gradient_noise,
     make_racer,
-    normals,
 )
 from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
 
@@ -141,7 +141,7 @@ def test_whole_runs_are_pythons(page, js):
 
 def test_noise_tuning_and_judgement(page, js):
     module = js(page, "race")
-    np.testing.assert_allclose(module.call("normals", [[7, 50]])[0], normals(7, 50), rtol=1e-12)
+    np.testing.assert_allclose(module.call("gradientNoise", [[7, 50]])[0], gradient_noise(7, 50), rtol=1e-12)
     race = Race(surface="turned", condition=100, racing=["SGD", "Momentum", "Adam", "Lion"])
     rates = race.tune()
     base = {"surface": "turned", "condition": 100, "start": race.start, "momentum": 0.9, "noise": 0,

@@ -17,8 +17,8 @@ from dlcheat.widgets.race import (
     STEPS,
     SURFACES,
     Race,
+    gradient_noise,
     make_racer,
-    normals,
     ravine,
     runs,
     turned_ravine,
@@ -68,7 +68,7 @@ def test_runs_are_torchs(name, surface, exponent, momentum, noise, seed):
     lr, start = 10 ** exponent, SURFACES[surface].start
     mine, = runs(name, surface, start, [lr], momentum=momentum, noise=noise, seed=seed, steps=60)
     p = torch.tensor(start, dtype=torch.float64).requires_grad_()
-    optimizer, pushes, path = TORCHS[name]([p], lr, momentum), normals(seed, 60), [p.tolist()]
+    optimizer, pushes, path = TORCHS[name]([p], lr, momentum), gradient_noise(seed, 60), [p.tolist()]
     for push in pushes:
         def closure(push=push):
             optimizer.zero_grad()
@@ -97,7 +97,7 @@ def test_a_diverged_run_ends_within_the_limit():
 
 
 def test_noise_is_standard_normal():
-    drawn = torch.cat([normals(seed) for seed in range(1, 60)])
+    drawn = torch.cat([gradient_noise(seed) for seed in range(1, 60)])
     assert drawn.mean().abs() < 0.02 and abs(drawn.std() - 1) < 0.02
     assert abs((drawn[:, 0] * drawn[:, 1]).mean()) < 0.03
 
