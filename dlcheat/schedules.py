@@ -8,17 +8,7 @@ from __future__ import annotations
 
 import math
 
-from dlcheat.validation import expect
-
-
-def _expect_step(step: int) -> None:
-    is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
-    expect(is_step, "step to be an integer of at least 0", step)
-
-
-def _expect_count(name: str, value: int, least: int = 1) -> None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    expect(is_count, f"{name} to be an integer of at least {least}", value)
+from dlcheat.validation import expect, expect_count
 
 
 def constant(step: int) -> float:
@@ -33,7 +23,7 @@ def constant(step: int) -> float:
     >>> constant(7)
     1.0
     """
-    _expect_step(step)
+    expect_count("step", step, least=0)
     return 1.0
 
 
@@ -53,8 +43,8 @@ def step_decay(step: int, step_size: int, gamma: float = 0.1) -> float:
     >>> [step_decay(t, step_size=2, gamma=0.5) for t in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
-    _expect_step(step)
-    _expect_count("step_size", step_size)
+    expect_count("step", step, least=0)
+    expect_count("step_size", step_size)
     expect(gamma > 0, "gamma above 0", gamma)
     return float(gamma ** (step // step_size))
 
@@ -74,7 +64,7 @@ def exponential_decay(step: int, gamma: float) -> float:
     >>> exponential_decay(3, gamma=0.5)
     0.125
     """
-    _expect_step(step)
+    expect_count("step", step, least=0)
     expect(gamma > 0, "gamma above 0", gamma)
     return float(gamma ** step)
 
@@ -99,8 +89,8 @@ def cosine(step: int, total: int, floor: float = 0.0) -> float:
     >>> [round(cosine(t, total=4), 4) for t in range(5)]
     [1.0, 0.8536, 0.5, 0.1464, 0.0]
     """
-    _expect_step(step)
-    _expect_count("total", total)
+    expect_count("step", step, least=0)
+    expect_count("total", total)
     expect(0 <= floor <= 1, "floor from 0 to 1", floor)
     return floor + (1 - floor) * (1 + math.cos(math.pi * min(step / total, 1.0))) / 2
 
@@ -121,8 +111,8 @@ def linear_warmup(step: int, warmup: int, start: float = 0.01) -> float:
     >>> [round(linear_warmup(t, warmup=4, start=0.2), 4) for t in range(5)]
     [0.2, 0.4, 0.6, 0.8, 1.0]
     """
-    _expect_step(step)
-    _expect_count("warmup", warmup, least=0)
+    expect_count("step", step, least=0)
+    expect_count("warmup", warmup, least=0)
     expect(0 < start <= 1, "start above 0 and at most 1", start)
     if step >= warmup:
         return 1.0
@@ -154,12 +144,12 @@ def warmup_cosine(step: int, warmup: int, total: int, start: float = 0.01,
     >>> [round(warmup_cosine(t, warmup=2, total=6, start=0.5), 4) for t in range(7)]
     [0.5, 0.75, 1.0, 0.8536, 0.5, 0.1464, 0.0]
     """
-    _expect_count("total", total)
-    _expect_count("warmup", warmup, least=0)
+    expect_count("total", total)
+    expect_count("warmup", warmup, least=0)
     expect(warmup < total, f"warmup below total, {total}", warmup)
     if step < warmup:
         return linear_warmup(step, warmup, start)
-    _expect_step(step)
+    expect_count("step", step, least=0)
     return cosine(step - warmup, total - warmup, floor)
 
 
@@ -191,8 +181,8 @@ def one_cycle(step: int, total: int, pct_start: float = 0.3, div_factor: float =
     >>> [round(one_cycle(t, total=10), 3) for t in (0, 1, 2, 5, 9)]
     [0.04, 0.52, 1.0, 0.611, 0.0]
     """
-    _expect_step(step)
-    _expect_count("total", total)
+    expect_count("step", step, least=0)
+    expect_count("total", total)
     expect(step < total, f"step below total, {total}", step)
     expect(div_factor >= 1 and final_div_factor >= 1, "factors of at least 1",
            (div_factor, final_div_factor))

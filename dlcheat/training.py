@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dlcheat.validation import expect, expect_float
+from dlcheat.validation import expect, expect_count, expect_float
 
 
 class History(NamedTuple):
@@ -21,11 +21,6 @@ class History(NamedTuple):
 
     loss: list[float]
     score: list[float]
-
-
-def _expect_count(name: str, value: int) -> None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    expect(is_count, f"{name} to be an integer of at least 1", value)
 
 
 def batches(*tensors: Tensor, batch_size: int = 64,
@@ -49,7 +44,7 @@ def batches(*tensors: Tensor, batch_size: int = 64,
         has_rows = isinstance(t, Tensor) and t.ndim > 0 and len(t) > 0
         expect(has_rows, "a tensor with at least one row", t)
         expect(len(t) == len(tensors[0]), f"tensors of {len(tensors[0])} rows each", t)
-    _expect_count("batch_size", batch_size)
+    expect_count("batch_size", batch_size)
     order = torch.randperm(len(tensors[0]), generator=generator)
     return (tuple(t[rows] for t in tensors) for rows in order.split(batch_size))
 
@@ -85,8 +80,8 @@ def fit(model: nn.Module, loss: Callable[..., Tensor], *tensors: Tensor,
     >>> round(model.weight.item(), 2)
     3.0
     """
-    _expect_count("epochs", epochs)
-    _expect_count("batch_size", batch_size)
+    expect_count("epochs", epochs)
+    expect_count("batch_size", batch_size)
     expect(lr > 0, "lr above 0", lr)
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr)
     history = History([], [])
@@ -134,7 +129,7 @@ def accuracy(model: Callable[[Tensor], Tensor], inputs: Tensor, labels: Tensor,
     whole = isinstance(labels, Tensor) and not labels.is_floating_point()
     expect(whole and labels.shape == (n,), f"whole-number labels of shape ({n},)", labels)
     expect(n > 0, "at least one row", inputs)
-    _expect_count("batch_size", batch_size)
+    expect_count("batch_size", batch_size)
     right = 0
     for x, y in zip(inputs.split(batch_size), labels.split(batch_size), strict=True):
         scores = model(x)                                        # (B, C)

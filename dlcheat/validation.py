@@ -73,3 +73,23 @@ def expect_same_shape(name: str, value: torch.Tensor, other_name: str, other: to
     """
     expect(value.shape == other.shape,
            f"{other_name} of the shape of {name}, {tuple(value.shape)}", other)
+
+
+def expect_count(name: str, value: object, least: int = 1) -> None:
+    """Refuse what is no whole number, or too small a one; True and False are no numbers.
+
+    Args:
+        name: What is counted.
+        value: The count.
+        least: The smallest that is allowed.
+
+    Raises:
+        ValueError: If ``value`` is no integer or below ``least``.
+
+    >>> expect_count("steps", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: expected steps to be an integer of at least 1, received int 0
+    """
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    expect(is_count, f"{name} to be an integer of at least {least}", value)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float,
@@ -58,11 +58,6 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float,
     return total
 
 
-def _expect_count(name: str, value: int) -> None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    expect(is_count, f"{name} to be an integer of at least 1", value)
-
-
 def backward_in_parts(model: nn.Module, loss: Callable[..., Tensor], *batch: Tensor,
                       part_size: int) -> float:
     r"""Add the gradient of a batch's mean loss to ``.grad``, a part of the batch at a time.
@@ -94,7 +89,7 @@ def backward_in_parts(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
     expect(rows, "at least one tensor with a row", batch)
     for t in batch:
         expect(len(t) == len(batch[0]), f"tensors of {len(batch[0])} rows each", t)
-    _expect_count("part_size", part_size)
+    expect_count("part_size", part_size)
     total = 0.0
     for part in zip(*(t.split(part_size) for t in batch)):
         value = loss(model, *part) * (len(part[0]) / len(batch[0]))
@@ -255,7 +250,7 @@ def overfit_one_batch(model: nn.Module, loss: Callable[..., Tensor], *batch: Ten
     >>> len(curve), curve[-1] < 0.01
     (101, True)
     """
-    _expect_count("steps", steps)
+    expect_count("steps", steps)
     expect(lr > 0, "lr above 0", lr)
     model = copy.deepcopy(model).train()
     optimizer, losses = torch.optim.Adam(model.parameters(), lr=lr), []
