@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dlcheat.widgets.backprop import NAMES, RATES, BackpropStepper, backprop_step
-from tests.browser.widgets import nameless_controls, settle, small_controls
+from tests.browser.widgets import nameless_controls, settle, small_controls, text_sizes
 from tests.widgets.test_backprop import random_state
 
 PAGE = "02-training/algorithm"
@@ -339,11 +339,7 @@ def test_a_narrow_page_does_not_scroll_and_can_be_read(
     settle(stepper.page)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
     assert stepper.evaluate("(e) => e.getBoundingClientRect().right") <= width
-    sizes = stepper.evaluate(
-        """(e) => [...e.querySelectorAll("svg")].flatMap((svg) => {
-             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-             return [...svg.querySelectorAll("text")].map((t) =>
-               scale * parseFloat(getComputedStyle(t).fontSize)); })""")
+    sizes = text_sizes(stepper)
     assert min(sizes) >= 12
     outside = stepper.evaluate(
         """(e) => { const frame = e.querySelector(".bp-net").getBoundingClientRect();

@@ -20,7 +20,14 @@ from dlcheat.widgets.race import (
     gradient_noise,
     make_racer,
 )
-from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
+from tests.browser.widgets import (
+    at_once,
+    nameless_controls,
+    settle,
+    small_controls,
+    text_sizes,
+    texts_outside,
+)
 
 CHAPTER = "05-optimizers"
 FIRST = ["SGD", "Momentum", "Adagrad", "Adam", "Lion"]
@@ -366,21 +373,12 @@ def test_on_a_phone(watch_pages, open_chapter, width):
     widget = page.locator(".race")
     widget.scroll_into_view_if_needed()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
-    sizes = widget.evaluate(
-        """(e) => [...e.querySelectorAll("svg.race-plot")].flatMap((svg) => {
-             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-             return [...svg.querySelectorAll("text")].map((t) =>
-               scale * parseFloat(getComputedStyle(t).fontSize)); })""")
+    sizes = text_sizes(widget, "svg.race-plot")
     assert min(sizes) >= 11.5
     for surface in SURFACES:
         widget.get_by_label("Surface", exact=True).select_option(surface)
         settle(page)
-        outside = widget.evaluate(
-            """(e) => [...e.querySelectorAll("svg.race-plot")].flatMap((svg) => {
-                 const box = svg.getBoundingClientRect();
-                 return [...svg.querySelectorAll("text")].map((t) => [t, t.getBoundingClientRect()])
-                   .filter(([, r]) => r.width && (r.left < box.left - 1 || r.right > box.right + 1))
-                   .map(([t]) => t.textContent); })""")
+        outside = texts_outside(widget, "svg.race-plot")
         assert not outside, surface
     narrow = widget.locator(".race-row input[type=range]").evaluate_all(
         "all => Math.min(...all.map((e) => e.getBoundingClientRect().width))")

@@ -17,7 +17,14 @@ from dlcheat.widgets.threshold import (
     counts_at,
     draw_scores,
 )
-from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
+from tests.browser.widgets import (
+    at_once,
+    nameless_controls,
+    settle,
+    small_controls,
+    text_sizes,
+    texts_outside,
+)
 
 CHAPTER = "06-metrics"
 SAID = re.compile(r"Threshold (−?[\d.]+): (\d+) of (\d+) positives are reported, "
@@ -260,18 +267,9 @@ def test_on_a_phone(watch_pages, open_chapter, width):
     assert widget.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
     slider(widget, "Samples").press("End")               # where the numbers are longest
     settle(page)
-    sizes = widget.evaluate(
-        """(e) => [...e.querySelectorAll("svg")].flatMap((svg) => {
-             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-             return [...svg.querySelectorAll("text")].map((t) =>
-               scale * parseFloat(getComputedStyle(t).fontSize)); })""")
+    sizes = text_sizes(widget)
     assert min(sizes) >= 11.5
-    outside = widget.evaluate(
-        """(e) => [...e.querySelectorAll("svg")].flatMap((svg) => {
-             const box = svg.getBoundingClientRect();
-             return [...svg.querySelectorAll("text")].map((t) => [t, t.getBoundingClientRect()])
-               .filter(([, r]) => r.width && (r.left < box.left - 1 || r.right > box.right + 1))
-               .map(([t]) => t.textContent); })""")
+    outside = texts_outside(widget)
     assert not outside
     cells = widget.evaluate(
         """(e) => [...e.querySelectorAll(".th-matrix th, .th-matrix td")]

@@ -10,7 +10,14 @@ from playwright.sync_api import expect
 
 from dlcheat.multi_task import cosine, pcgrad
 from dlcheat.widgets.trade_off import TradeOff, best_errors, first_weights, front, trade_off_step
-from tests.browser.widgets import at_once, nameless_controls, settle, small_controls
+from tests.browser.widgets import (
+    at_once,
+    nameless_controls,
+    settle,
+    small_controls,
+    text_sizes,
+    texts_outside,
+)
 
 CHAPTER = "02-training/multi_task"
 
@@ -252,21 +259,12 @@ def test_on_a_phone(watch_pages, open_chapter, width):
     widget = page.locator(".to")
     widget.scroll_into_view_if_needed()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
-    sizes = widget.evaluate(
-        """(e) => [...e.querySelectorAll("svg")].flatMap((svg) => {
-             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-             return [...svg.querySelectorAll("text")].map((t) =>
-               scale * parseFloat(getComputedStyle(t).fontSize)); })""")
+    sizes = text_sizes(widget)
     assert min(sizes) >= 11.5
     widget.get_by_label("Tasks apart").press("End")
     for _ in range(4):                                   # to a rest, where the words are longest
         widget.get_by_role("button", name="100 steps").tap()
-    outside = widget.evaluate(
-        """(e) => [...e.querySelectorAll("svg")].flatMap((svg) => {
-             const box = svg.getBoundingClientRect();
-             return [...svg.querySelectorAll("text")].map((t) => [t, t.getBoundingClientRect()])
-               .filter(([, r]) => r.width && (r.left < box.left - 1 || r.right > box.right + 1))
-               .map(([t]) => t.textContent); })""")
+    outside = texts_outside(widget)
     assert not outside
     widget.get_by_role("button", name="Reset").tap()
     widget.get_by_role("button", name="100 steps").tap()

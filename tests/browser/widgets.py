@@ -31,6 +31,25 @@ def small_controls(widget: Locator, least: float, fields: str = "input") -> list
         [least, fields])
 
 
+def text_sizes(widget: Locator, pictures: str = "svg") -> list[float]:
+    """Return the size in pixels at which each text of the widget's drawings is seen."""
+    return widget.evaluate(
+        """(e, pictures) => [...e.querySelectorAll(pictures)].flatMap((svg) => {
+             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+             return [...svg.querySelectorAll("text")].map((t) =>
+               scale * parseFloat(getComputedStyle(t).fontSize)); })""", pictures)
+
+
+def texts_outside(widget: Locator, pictures: str = "svg") -> list[str]:
+    """Return the texts that are cut off at the left or the right edge of their drawing."""
+    return widget.evaluate(
+        """(e, pictures) => [...e.querySelectorAll(pictures)].flatMap((svg) => {
+             const box = svg.getBoundingClientRect();
+             return [...svg.querySelectorAll("text")].map((t) => [t, t.getBoundingClientRect()])
+               .filter(([, r]) => r.width && (r.left < box.left - 1 || r.right > box.right + 1))
+               .map(([t]) => t.textContent); })""", pictures)
+
+
 def nameless_controls(widget: Locator) -> int:
     """Return how many buttons, menus and fields a screen reader has no name for."""
     return widget.evaluate(
