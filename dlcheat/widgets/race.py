@@ -231,7 +231,7 @@ def gradient_noise(seed: int, count: int = STEPS) -> Tensor:
         count: Pairs, at least 1.
 
     Returns:
-        Shape (count, 2), float64: :func:`dlcheat.widgets.base.normals` two by two.
+        Shape (count, 2), float64: the numbers of ``normals`` two by two.
 
     Raises:
         ValueError: If ``count`` is below 1.
