@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 
 Array = np.ndarray
 
@@ -1113,7 +1113,7 @@ class Bins(NamedTuple):
 
 
 def _bins(happened: Array, p: Array, n_bins: int, strategy: str) -> Bins:
-    expect(isinstance(n_bins, int) and n_bins >= 1, "n_bins of at least 1", n_bins)
+    expect_count("n_bins", n_bins)
     expect(strategy in ("uniform", "quantile"), 'strategy "uniform" or "quantile"', strategy)
     edges = np.linspace(0, 1, n_bins + 1)
     if strategy == "quantile":
@@ -1682,7 +1682,7 @@ def bleu(candidates: Sequence[Sequence[Hashable]],
     _expect_sentences("candidates", candidates)
     expect(isinstance(references, Sequence) and len(references) == len(candidates),
            f"references for {len(candidates)} sentences", references)
-    expect(isinstance(max_order, int) and max_order >= 1, "max_order of at least 1", max_order)
+    expect_count("max_order", max_order)
     shared, total, c, r = [0] * max_order, [0] * max_order, 0, 0
     for candidate, given in zip(candidates, references, strict=True):
         _expect_sentences("references of a sentence", given)
@@ -1860,10 +1860,6 @@ def least_squares_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return -len(true) / 2 * (math.log(2 * math.pi * rss / len(true)) + 1)
 
 
-def _expect_count(name: str, value: int, least: int) -> None:
-    expect(isinstance(value, int | np.integer) and value >= least, f"{name} of at least {least}", value)
-
-
 def aic(log_likelihood: float, parameters: int) -> float:
     r"""Return Akaike's information criterion; of models on the same data the lowest is preferred.
 
@@ -1881,7 +1877,7 @@ def aic(log_likelihood: float, parameters: int) -> float:
     >>> aic(-10.0, 3)
     26.0
     """
-    _expect_count("parameters", parameters, 0)
+    expect_count("parameters", parameters, 0)
     return float(2 * parameters - 2 * log_likelihood)
 
 
@@ -1903,8 +1899,8 @@ def bic(log_likelihood: float, parameters: int, samples: int) -> float:
     >>> round(bic(-10.0, 3, 100), 3)
     33.816
     """
-    _expect_count("parameters", parameters, 0)
-    _expect_count("samples", samples, 1)
+    expect_count("parameters", parameters, 0)
+    expect_count("samples", samples, 1)
     return float(parameters * math.log(samples) - 2 * log_likelihood)
 
 
@@ -1954,7 +1950,7 @@ def bootstrap_interval(metric: Callable[..., float], *arrays: ArrayLike,
     expect(lengths[0] != () and len(set(lengths)) == 1, "arrays of one length", lengths)
     expect(isinstance(confidence, float) and 0 < confidence < 1,
            "confidence above 0 and below 1", confidence)
-    expect(isinstance(repeats, int) and repeats >= 1, "repeats of at least 1", repeats)
+    expect_count("repeats", repeats)
     generator, n = np.random.default_rng(seed), len(data[0])
     values = np.empty(repeats)
     for i in range(repeats):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 
 
@@ -91,5 +93,5 @@ def expect_count(name: str, value: object, least: int = 1) -> None:
         ...
     ValueError: expected steps to be an integer of at least 1, received int 0
     """
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    is_count = isinstance(value, Integral) and not isinstance(value, bool) and value >= least
     expect(is_count, f"{name} to be an integer of at least {least}", value)

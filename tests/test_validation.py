@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlcheat.validation import describe, expect, expect_float, expect_same_shape
+from dlcheat.validation import describe, expect, expect_count, expect_float, expect_same_shape
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -26,6 +26,17 @@ def test_expect():
     expect(True, "anything", None)
     with pytest.raises(ValueError, match=r"^expected a cat, received str 'dog'$"):
         expect(False, "a cat", "dog")
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(3), np.uint8(1)])
+def test_expect_count(value):
+    expect_count("steps", value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, np.True_, "1", None, np.int64(0), torch.tensor(1)])
+def test_expect_count_refuses(value):
+    with pytest.raises(ValueError, match=r"^expected steps to be an integer of at least 1, received"):
+        expect_count("steps", value)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
