@@ -99,8 +99,6 @@ def cases() -> list[Case]:
     stamps = "writes all products to memory before adding; torch adds them block by block"
     chooses = "torch.where is most of it; clamp is fast, but has gradient 1 at 0, not 0"
     found = [
-        Case("relu", activations.relu, F.relu, (maps,), chooses),
-        Case("sigmoid", activations.sigmoid, torch.sigmoid, (maps,), passes),
         Case("softmax", lambda x: activations.softmax(x, 1), lambda x: F.softmax(x, 1),
              (normal(512, 1000),), passes),
         Case("log_softmax", lambda x: activations.log_softmax(x, 1),
@@ -120,6 +118,7 @@ def cases() -> list[Case]:
              (images, normal(128, 784), normal(128)), small),
     ]
 
+    found += activation_cases(maps, scores, passes, chooses)
     found += loss_cases(g, passes, small)
     found.append(Case("batch_norm", lambda x: normalization.batch_norm(x, None, None, training=True),
                       lambda x: F.batch_norm(x, None, None, training=True), (maps,), passes))
@@ -256,6 +255,66 @@ def as_tensor(result: object) -> Tensor:
         return result
     parts = result if isinstance(result, tuple) else (result,)
     return torch.from_numpy(np.concatenate([np.ravel(p) for p in parts]).astype(np.float64))
+
+
+def activation_cases(maps: Tensor, scores: Tensor, passes: str, chooses: str) -> list[Case]:
+    """Return the activations, with torch's, or with torch's parts of what torch lacks.
+
+    Args:
+        maps: Feature maps, shape (N, C, H, W).
+        scores: Scores, shape (N, C).
+        passes: Why those are slow that compute in steps.
+        chooses: Why those are slow that choose.
+
+    >>> [case.name for case in activation_cases(torch.ones(1, 2, 3, 3), torch.ones(2, 2), "", "")][:2]
+    ['relu', 'leaky_relu']
+    """
+    a, slopes = activations, torch.full((maps.shape[1],), 0.25)
+    both = "computes both branches and chooses by torch.where; torch's kernel computes one"
+    two = "tanh and softplus, with the passes of both; torch's kernel makes one"
+    nothing = "nothing is computed"
+    zero = torch.ones(())
+
+    def halves(gate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def gated(x: Tensor) -> Tensor:
+            value, gates = x.chunk(2, 1)
+            return value * gate(gates)
+        return gated
+
+    def largest_of_two(x: Tensor) -> Tensor:
+        return F.max_pool1d(x[:, None], 2)[:, 0]
+
+    return [
+        Case("relu", a.relu, F.relu, (maps,), chooses),
+        Case("leaky_relu", a.leaky_relu, F.leaky_relu, (maps,), chooses),
+        Case("prelu", a.prelu, F.prelu, (maps, slopes), chooses),
+        Case("elu", a.elu, F.elu, (maps,), both),
+        Case("selu", a.selu, F.selu, (maps,), both),
+        Case("celu", a.celu, F.celu, (maps,), both),
+        Case("sigmoid", a.sigmoid, torch.sigmoid, (maps,), passes),
+        Case("logsigmoid", a.logsigmoid, F.logsigmoid, (maps,), passes),
+        Case("tanh", a.tanh, torch.tanh, (maps,), passes),
+        Case("softsign", a.softsign, F.softsign, (maps,), "the same operations"),
+        Case("hardtanh", a.hardtanh, F.hardtanh, (maps,), chooses),
+        Case("relu6", a.relu6, F.relu6, (maps,), chooses),
+        Case("hardsigmoid", a.hardsigmoid, F.hardsigmoid, (maps,), chooses),
+        Case("softplus", a.softplus, F.softplus, (maps,), passes),
+        Case("gelu", a.gelu, F.gelu, (maps,), passes),
+        Case("gelu tanh", lambda x: a.gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"),
+             (maps,), passes),
+        Case("gelu_sigmoid", a.gelu_sigmoid, lambda x: x * torch.sigmoid(1.702 * x), (maps,), passes),
+        Case("silu", a.silu, F.silu, (maps,), passes),
+        Case("mish", a.mish, F.mish, (maps,), two),
+        Case("hardswish", a.hardswish, F.hardswish, (maps,), chooses),
+        Case("softmin", lambda x: a.softmin(x, 1), lambda x: F.softmin(x, 1), (scores,), passes),
+        Case("glu", lambda x: a.glu(x, 1), lambda x: F.glu(x, 1), (maps,), passes),
+        Case("swiglu", lambda x: a.swiglu(x, 1), halves(F.silu), (maps,), passes),
+        Case("geglu", lambda x: a.geglu(x, 1), halves(F.gelu), (maps,), passes),
+        Case("maxout", lambda x: a.maxout(x, 2, 1), largest_of_two, (scores,),
+             "shares a gradient between equals; torch's kernel keeps the winner's place"),
+        Case("step", lambda: a.step(maps), lambda: torch.heaviside(maps, zero), (), "three passes"),
+        Case("identity", lambda: a.identity(maps), lambda: maps, (), nothing),
+    ]
 
 
 def loss_cases(g: torch.Generator, passes: str, small: str) -> list[Case]:
