@@ -16,13 +16,13 @@ from dlcheat.validation import expect
 HERE = Path(__file__).parent
 
 
-def module_source(name: str) -> str:
-    """Return the front end of a widget: the shared helpers, then ``name.js``.
+def module_source(*names: str) -> str:
+    """Return the front end of a widget: the shared helpers, then each ``name.js``, the widget's last.
 
     >>> "export" in module_source("explore")
     True
     """
-    return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("common", name))
+    return "\n".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("common", *names))
 
 
 def style_source(name: str) -> str:
@@ -43,14 +43,16 @@ class BookWidget(anywidget.AnyWidget):
         class Stepper(BookWidget, front="stepper"):
             step = traitlets.Int(0).tag(sync=True)
 
-    The attribute ``title`` names the widget to a screen reader.
+    What it shares with some other widgets stands in a module of its own, ``needs="name"``, with
+    a ``name.js`` beside it. The attribute ``title`` names the widget to a screen reader.
     """
 
     title = Unicode("").tag(sync=True)
 
-    def __init_subclass__(cls, front: str | None = None, **kwargs: object) -> None:
+    def __init_subclass__(cls, front: str | None = None, needs: str | None = None,
+                          **kwargs: object) -> None:
         if front is not None:
-            cls._esm = module_source(front)
+            cls._esm = module_source(*([needs] if needs else []), front)
             cls._css = style_source(front)
         super().__init_subclass__(**kwargs)
 
@@ -127,8 +129,16 @@ def normals(seed: int, count: int) -> torch.Tensor:
     torch.Size([3])
     """
     expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
-    source, found = uniforms(seed), []
-    while len(found) < count:
-        radius, angle = math.sqrt(-2 * math.log(1 - next(source))), 2 * math.pi * next(source)
-        found += [radius * math.cos(angle), radius * math.sin(angle)]
-    return torch.tensor(found[:count], dtype=torch.float64)
+    u = _many_uniforms(seed, count + count % 2).reshape(-1, 2)
+    radius, angle = np.sqrt(-2 * np.log(1 - u[:, 0])), 2 * math.pi * u[:, 1]
+    found = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    return torch.from_numpy(found.ravel()[:count].copy())
+
+
+def _many_uniforms(seed: int, count: int) -> np.ndarray:
+    """Return the first numbers of :func:`uniforms` at once: the state only counts."""
+    places = np.arange(1, count + 1, dtype=np.uint32)
+    state = np.uint32(seed & 0xFFFFFFFF) + places * np.uint32(0x6D2B79F5)
+    t = (state ^ state >> np.uint32(15)) * (np.uint32(1) | state)
+    t = (t + (t ^ t >> np.uint32(7)) * (np.uint32(61) | t)) ^ t
+    return (t ^ t >> np.uint32(14)) / 2 ** 32

@@ -189,12 +189,12 @@ class Module:
     for which JSON has no sign, by their names.
     """
 
-    def __init__(self, page: Page, name: str) -> None:
+    def __init__(self, page: Page, *names: str) -> None:
         self.page = page
         page.evaluate(
             """async (source) => { const url = URL.createObjectURL(new Blob([source],
                { type: "text/javascript" })); window.tested = await import(url); }""",
-            module_source(name))
+            module_source(*names))
 
     def call(self, function: str, calls: list[list[object]]) -> list[object]:
         """Return function(*arguments) for each list of arguments; arrays come back as lists."""
@@ -211,10 +211,10 @@ class Module:
 def js() -> Callable[[Page, str], Module]:
     """js(page, "convolution").call("step", [[state], …]): the front end's functions, run in Chromium."""
 
-    def load(page: Page, name: str) -> Module:
+    def load(page: Page, *names: str) -> Module:
         if page.url == "about:blank":
             page.goto("/index.html")
-        return Module(page, name)
+        return Module(page, *names)
 
     return load
 
