@@ -261,7 +261,8 @@ def sigmoid(input: Tensor) -> Tensor:
 def logsigmoid(input: Tensor) -> Tensor:
     r"""Return the logarithm of :func:`sigmoid`, without rounding small probabilities to 0.
 
-    .. math:: \log \sigma(x) = -\log\left( 1 + e^{-x} \right), \qquad
+    .. math:: \log \sigma(x) = -\log\left( 1 + e^{-x} \right)
+       = \min(x, 0) - \log\left( 1 + e^{-|x|} \right), \qquad
        \frac{d}{dx} \log \sigma(x) = \sigma(-x)
 
     Args:
@@ -274,10 +275,10 @@ def logsigmoid(input: Tensor) -> Tensor:
         ValueError: If ``input`` is not a floating-point tensor, or is empty.
 
     >>> logsigmoid(torch.tensor([-1000.0, 0.0, 1000.0]))
-    tensor([-1.0000e+03, -6.9315e-01, -0.0000e+00])
+    tensor([-1.0000e+03, -6.9315e-01,  0.0000e+00])
     """
     expect_float("input", input)
-    return -torch.logaddexp(-input, input.new_zeros(()))
+    return torch.minimum(input, input.new_zeros(())) - (-input.abs()).exp().log1p()
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -395,8 +396,8 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
     .. math:: f(x) = \frac1\beta \log\left( 1 + e^{\beta x} \right), \qquad f'(x) = \sigma(\beta x)
 
-    The logarithm is ``torch.logaddexp``: the larger of βx and 0 stands outside of it, so that no
-    exponential overflows.
+    Computed as :math:`\max(\beta x, 0) + \log(1 + e^{-|\beta x|})` over β, where no exponential is
+    of a positive number.
 
     Args:
         input: Floating-point tensor of any shape.
@@ -418,7 +419,9 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     _expect_number("beta", beta, above=0)
     _expect_number("threshold", threshold)
     z = beta * input
-    return torch.where(z > threshold, input, torch.logaddexp(z, z.new_zeros(())) / beta)
+    # max(z, 0) + log(1 + e^−|z|); at 0 maximum has the slope 1/2, as it must be
+    y = torch.maximum(z, z.new_zeros(())) + (-z.abs()).exp().log1p()
+    return torch.where(z > threshold, input, y / beta)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
