@@ -107,7 +107,7 @@ function render({ model, el, signal }) {
   }
   const pictures = [picture("value"), picture("slope")];
   const rows = LINES.map((c, k) => { const cells = [h("td", {}), h("td", {}), h("th", { scope: "row" })]; return { cells, el: h("tr", {}, h("td", {}, h("svg", { viewBox: "0 0 40 12", class: "ae-key", "aria-hidden": "true" }, h("line", { class: `ae-curve ${c}`, x1: 1, x2: 39, y1: 6, y2: 6 }), h("path", { class: `ae-dot ${c}`, d: SHAPES[k](20, 6, 4) }))), cells[2], cells[0], cells[1]) }; });
-  const table = h("table", { class: "ae-table" }, h("thead", {}, h("tr", {}, h("td", {}), h("th", { scope: "col" }, "at the point"), h("th", { scope: "col" }, "value"), h("th", { scope: "col" }, "slope"))), h("tbody", {}, rows.map((r) => r.el)));
+  const table = h("table", { class: "ae-table" }, h("thead", {}, h("tr", {}, h("td", {}), h("th", { scope: "col" }, "at x"), h("th", { scope: "col" }, "value"), h("th", { scope: "col" }, "slope"))), h("tbody", {}, rows.map((r) => r.el)));
   const says = summary();
   box.append(h("div", { class: "dlw-row" }, activation.el, others.map((o) => o.el), reset),
     h("div", { class: "ae-sliders" }, at.el, reach.el, Object.values(sliders).map((s) => s.el)),

@@ -213,7 +213,7 @@ function render({ model, el, signal }) {
   const key = (name) => h("svg", { viewBox: "0 0 34 12", class: "sg-key", "aria-hidden": "true" }, name === "flat" || name === "dead" ? h("path", { class: `sg-${name}`, d: "M6 1h22v10h-22z" }) : h("line", { class: `sg-curve sg-${name}`, x1: 1, x2: 33, y1: 6, y2: 6 }));
   const cells = {}, entry = (name, text) => h("tr", {}, h("td", {}, key(name)), h("th", { scope: "row" }, text), (cells[name] = h("td", {})));
   const head = h("th", { scope: "col" });
-  const table = h("table", { class: "sg-table" }, h("thead", {}, h("tr", {}, h("td", {}), h("td", {}), head)), h("tbody", {}, entry("forward", "standard deviation of h"), entry("spread", "… between the inputs alone"), entry("backward", "… of the gradient ∂L/∂h"),
+  const table = h("table", { class: "sg-table" }, h("thead", {}, h("tr", {}, h("td", {}), h("td", {}), head)), h("tbody", {}, entry("forward", "deviation of h"), entry("spread", "… between the inputs"), entry("backward", "… of the gradient"),
     entry("flat", "slopes under 0.01"), entry("dead", "units flat for every input")));
   const barsCaption = h("figcaption", {}), says = summary();
   box.append(h("div", { class: "dlw-row" }, activation.el, init.el), h("div", { class: "sg-sliders" }, gain.el, depth.el, layer.el), h("div", { class: "dlw-row" }, show.el, reseed, reset),

@@ -52,7 +52,13 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "threshold",
          "from dlcheat.widgets.race import Race\n"
          "race = Race()\n"
-         "race"]
+         "race",
+         "from dlcheat.widgets.activation_explorer import ActivationExplorer\n"
+         "explorer = ActivationExplorer()\n"
+         "explorer",
+         "from dlcheat.widgets.signal import Signal\n"
+         "signal = Signal()\n"
+         "signal"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -72,6 +78,10 @@ TWO_WAYS = [
      "Separation", "End", "threshold.separation", "3.0"),
     (".race", "race.surface = 'saddle'; race.start = [-1.6, 0.1]; race.step = 60",
      "Step 60 of 200, saddle: lowest", "Momentum μ, β₁", "End", "race.momentum", "0.99"),
+    (".ae", "explorer.activation = 'elu'; explorer.compare = ['gelu']; explorer.at = -1.0",
+     "ELU at x = −1.00: value −0.632, slope 0.368", "α", "End", "explorer.alpha", "3.0"),
+    (".sg", "signal.activation = 'relu'; signal.init = 'he'; signal.depth = 12",
+     r"12 layers of ReLU, gain 1.41 \(He\)", "Gain g", "End", "signal.init, signal.gain", "own 4.0"),
 ]
 
 
@@ -116,7 +126,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     """The notebook with every cell run."""
-    context = browser.new_context(viewport={"width": 1400, "height": 8400})
+    context = browser.new_context(viewport={"width": 1400, "height": 10000})
     context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(
         (lab, lab.replace("http", "ws"), "data:", "blob:")) else r.abort())
     page = context.new_page()
