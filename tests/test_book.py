@@ -151,7 +151,7 @@ def names_of_cards() -> dict[str, object]:
             found = vars(importlib.import_module(module.name))
             names |= {k: v for k, v in found.items() if getattr(v, "__module__", "") == module.name}
     x, images = torch.rand(2, 784), torch.rand(2, 1, 28, 28)
-    inputs = {"x": x, "X": x, "Y": x, "images": images, "target": torch.tensor([1, 2]),
+    inputs = {"x": x, "X": x, "Y": x, "y": x, "y_hat": x, "images": images, "target": torch.tensor([1, 2]),
               "predictions": torch.rand(2, 6, 3, 4), "lengths": torch.rand(2, 10),
               "model": torch.nn.Linear(784, 784), "f": lambda theta: theta.square().sum(),
               "theta": torch.rand(9, dtype=torch.double),
