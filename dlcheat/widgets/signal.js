@@ -165,7 +165,7 @@ export function describe({ activation, depth, init }, gain, seen) {
 
 const BOX_W = 300, X0 = 46, X1 = 288, Y0 = 10, LONG = 200, LOW_ = 92, SIDE = 190;
 /** Milliseconds of a frame that the network may take. */
-const BUDGET = 7;
+const BUDGET = 5;
 
 function render({ model, el, signal }) {
   const redraw = onPaint(() => { if (!signal?.aborted) draw(); });
