@@ -56,7 +56,7 @@ export function overview(activation, state) {
   const across = `From x = −${r} to ${r} the slope ${high - low < 5e-3 ? `is ${f(low)}` : `runs from ${f(low)} to ${f(high)}`}`;
   const whole = parts.length === 1 && parts[0][0] <= -r + 1e-6 && parts[0][1] >= r - 1e-6;
   if (!parts.length || whole) return `${across}${whole ? "" : ", nowhere flat for long"}.`;
-  const texts = parts.map(([a, b]) => (a <= -r + 1e-6 ? `x < ${format(b, 1)}` : b >= r - 1e-6 ? `x > ${format(a, 1)}` : `${format(a, 1)} < x < ${format(b, 1)}`));
+  const texts = parts.map(([a, b]) => (a <= -r + 1e-6 ? `x\u00a0<\u00a0${format(b, 1)}` : b >= r - 1e-6 ? `x\u00a0>\u00a0${format(a, 1)}` : `${format(a, 1)}\u00a0<\u00a0x\u00a0<\u00a0${format(b, 1)}`));
   return `${across}; it is under ${FLAT} where ${texts.join(" and ")}.`;
 }
 

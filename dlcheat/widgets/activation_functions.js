@@ -82,5 +82,5 @@ export function anySize(v) {
   if (v === 0) return "0";
   if (size >= 0.0995 && size < 99.5) return format(v, size < 9.95 ? 2 : 1);
   const [digits, k] = v.toExponential(1).split("e");
-  return `${digits.replace("-", "−")} · ${powerOfTen(Number(k))}`;
+  return `${digits.replace("-", "−")}\u00a0·\u00a0${powerOfTen(Number(k))}`;   // no line breaks in it
 }

@@ -151,7 +151,7 @@ export function decades(values) {
 /** A share in percent. */
 export const percent = (v) => `${format(100 * v, v > 0 && v < 0.0995 ? 1 : 0)} %`;
 /** The edge of a histogram: 0.5, 2 · 10⁻⁷. */
-export const edgeText = (v) => (Math.abs(v) > 0.004 && Math.abs(v) < 2000 ? short(v, 3) : anySize(v).replace(".0 ·", " ·"));
+export const edgeText = (v) => (Math.abs(v) > 0.004 && Math.abs(v) < 2000 ? short(v, 3) : anySize(v).replace(".0\u00a0", "\u00a0"));
 
 /** What the pictures show, in a few sentences. */
 export function describe({ activation, depth, init }, gain, seen) {
@@ -163,7 +163,7 @@ export function describe({ activation, depth, init }, gain, seen) {
     + `Backward, it goes from ${anySize(start)} to ${anySize(back)}: ${fate}. Flat in layer ${depth}: ${percent(seen.flat[depth])} of the slopes, ${percent(seen.dead[depth])} of the units for every input.`;
 }
 
-const BOX_W = 300, X0 = 46, X1 = 288, Y0 = 10, LONG = 200, LOW_ = 92, SIDE = 190;
+const BOX_W = 300, X0 = 46, X1 = 288, Y0 = 10, LONG = 200, SHORT = 92, SIDE = 190;
 /** Milliseconds of a frame that the network may take. */
 const BUDGET = 5;
 
@@ -200,7 +200,7 @@ function render({ model, el, signal }) {
     svg.addEventListener("pointermove", (event) => { if (svg.hasPointerCapture(event.pointerId)) place(event); });
     svg.classList.add("sg-across");
   }
-  const lines = picture("sg-lines", LONG, "standard deviation, by layer"), shares = picture("sg-shares", LOW_, "share that is flat, by layer"), bars = picture("sg-bars", SIDE, "");
+  const lines = picture("sg-lines", LONG, "standard deviation, by layer"), shares = picture("sg-shares", SHORT, "share that is flat, by layer"), bars = picture("sg-bars", SIDE, "");
   choosable(lines); choosable(shares);
   const cursor = () => h("line", { class: "sg-cursor", y1: Y0 }), one = h("line", { class: "sg-axis", x1: X0, x2: X1 });
   const curves = { forward: h("path", { class: "sg-curve sg-forward" }), spread: h("path", { class: "sg-curve sg-spread" }), backward: h("path", { class: "sg-curve sg-backward" }) };
@@ -251,10 +251,10 @@ function render({ model, el, signal }) {
     axis(lines, d, range.ticks.map((k) => [k, powerOfTen(k)]), y);
     setAttribute(one, "y1", y(0)); setAttribute(one, "y2", y(0));
     for (const name of Object.keys(curves)) setAttribute(curves[name], "d", seen[name].map((v, l) => `${l ? "L" : "M"}${r1(Xl(l, d))},${r1(seen.place(v))}`).join(""));
-    const ys = (v) => LOW_ - (LOW_ - Y0) * v, wide = Math.min(9, (0.7 * (X1 - X0)) / d);
+    const ys = (v) => SHORT - (SHORT - Y0) * v, wide = Math.min(9, (0.7 * (X1 - X0)) / d);
     axis(shares, d, [[0, "0"], [0.5, "0.5"], [1, "1"]], ys);
     for (const [path, values] of [[flat, seen.flat], [dead, seen.dead]])
-      setAttribute(path, "d", values.map((v, l) => { const x = Math.max(X0, Math.min(X1 - wide, Xl(l, d) - wide / 2)); return l && v ? `M${r1(x)},${LOW_}V${r1(ys(v))}h${r1(wide)}V${LOW_}z` : ""; }).join(""));
+      setAttribute(path, "d", values.map((v, l) => { const x = Math.max(X0, Math.min(X1 - wide, Xl(l, d) - wide / 2)); return l && v ? `M${r1(x)},${SHORT}V${r1(ys(v))}h${r1(wide)}V${SHORT}z` : ""; }).join(""));
   }
   function drawBars(l, shown) {
     const source = { activation: seen.h, preactivation: seen.z, gradient: seen.gradient }[shown][l], { edge, counts } = histogram(source), order = [...counts].sort((a, b) => b - a);
@@ -288,7 +288,7 @@ function render({ model, el, signal }) {
     if (drawnFlow !== seen) { drawnFlow = seen; drawFlow(); }
     // the chosen layer
     const d = seen.depth, l = Math.min(state.layer, d), shown = state.show === "preactivation" && l === 0 ? "activation" : state.show, x = Xl(l, d).toFixed(1);
-    cursors.forEach((c, i) => { for (const [name, v] of [["x1", x], ["x2", x], ["y2", [LONG, LOW_][i]]]) setAttribute(c, name, v); });
+    cursors.forEach((c, i) => { for (const [name, v] of [["x1", x], ["x2", x], ["y2", [LONG, SHORT][i]]]) setAttribute(c, name, v); });
     const [yf, ys, yb] = ["forward", "spread", "backward"].map((name) => seen.place(seen[name][l]).toFixed(1));
     setAttribute(dots.forward, "cx", x); setAttribute(dots.forward, "cy", yf);
     setAttribute(dots.spread, "d", `M${x - 4.5},${ys - 4.5}h9v9h-9z`); setAttribute(dots.backward, "d", `M${x - 6},${yb}l6,-6l6,6l-6,6z`);
