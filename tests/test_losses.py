@@ -176,6 +176,43 @@ def test_an_ignored_row_is_worth_nothing():
     assert cross_entropy(x, torch.tensor([0, -100])).isfinite()
 
 
+@settings(max_examples=60)
+@given(data=st.data(), classes=st.integers(1, 7))
+def test_cross_entropy_is_convex_in_the_scores(data, classes):
+    """Gradient ŷ − onehot, which adds up to 0; Hessian diag(ŷ) − ŷŷᵀ, with no eigenvalue below 0."""
+    scale = data.draw(st.sampled_from([1.0, 10.0, 300.0]))
+    z = data.draw(tensors((classes,), torch.float64, scale=scale)).requires_grad_()
+    label = torch.tensor(data.draw(st.integers(0, classes - 1)))
+    p = z.detach().softmax(0)
+    slope, = torch.autograd.grad(cross_entropy(z, label), z)
+    torch.testing.assert_close(slope, p - F.one_hot(label, classes), rtol=0, atol=1e-14)
+    assert abs(slope.sum()) < 1e-14
+    hessian = torch.autograd.functional.hessian(lambda v: cross_entropy(v, label), z.detach())
+    torch.testing.assert_close(hessian, p.diag() - p.outer(p), rtol=0, atol=1e-14)
+    assert torch.linalg.eigvalsh(hessian)[0] > -1e-14
+
+
+@settings(max_examples=60)
+@given(data=st.data(), shift=st.sampled_from([-1e6, -3.0, 0.5, 1e6]))
+def test_cross_entropy_does_not_see_a_shift(data, shift):
+    z = data.draw(tensors((5, 4), torch.float64))
+    labels = torch.tensor([0, 1, 2, 3, 0])
+    torch.testing.assert_close(cross_entropy(z + shift, labels), cross_entropy(z, labels),
+                               rtol=0, atol=1e-9)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_class_weight_is_a_number_of_copies(data):
+    z = data.draw(tensors((6, 3), torch.float64))
+    labels = torch.tensor(data.draw(st.lists(st.integers(0, 2), min_size=6, max_size=6)))
+    times = torch.tensor(data.draw(st.lists(st.integers(1, 4), min_size=3, max_size=3)))
+    copies = times[labels]
+    assert_same(lambda x: cross_entropy(x, labels, weight=times.double()),
+                lambda x: F.cross_entropy(x.repeat_interleave(copies, 0),
+                                          labels.repeat_interleave(copies)), z)
+
+
 def test_softmax_twice_cannot_fall_below_1_461():
     perfect = torch.eye(10)                                      # probabilities taken for scores
     best = cross_entropy(perfect, torch.arange(10))
