@@ -124,7 +124,7 @@ function render({ model, el, signal }) {
   const go = (which) => () => { const [mu, sigma] = optimum()[which]; write({ mu_q: within("mu_q", mu), sigma_q: within("sigma_q", sigma) }); };
   const wide = button("Least KL(p‖q)", go(0), { hint: "move q to where it is least" }), narrow = button("Least KL(q‖p)", go(1), { hint: "move q to where it is least" });
   const make = (name, label, step = 0.05) => slider({ label, min: RANGES[name][0], max: RANGES[name][1], step, value: state[name], show: (v) => format(v, 2), onchange: (v) => write({ [name]: v }) });
-  const sliders = { mu_p: make("mu_p", "Mean of p"), sigma_p: make("sigma_p", "Deviation of p"), gap: make("gap", "Peaks of p apart", 0.1), share: make("share", "Left peak's share"), width: make("width", "Each peak's deviation"),
+  const sliders = { mu_p: make("mu_p", "Mean of p"), sigma_p: make("sigma_p", "Deviation of p"), gap: make("gap", "Peaks of p apart", 0.1), share: make("share", "Left peak's share"), width: make("width", "Peaks' deviation"),
     mu_q: make("mu_q", "Mean of q"), sigma_q: make("sigma_q", "Deviation of q"), mu_1: make("mu_1", "μ₁"), sigma_1: make("sigma_1", "σ₁"), mu_2: make("mu_2", "μ₂"), sigma_2: make("sigma_2", "σ₂"), rho: make("rho", "Correlation ρ") };
   const OF = { two: ["mu_p", "sigma_p", "mu_q", "sigma_q"], mixture: ["gap", "share", "width", "mu_q", "sigma_q"], prior: ["mu_1", "sigma_1", "mu_2", "sigma_2", "rho"] };
 
