@@ -94,7 +94,7 @@ export function describe(state, points, loss) {
 }
 
 // ---- the pictures
-const SIDE = 320, LEFT = 26, TOP = 8, WIDE = 284, BOTTOM = TOP + WIDE, GRIP = 27;
+const SIDE = 320, LEFT = 26, TOP = 8, WIDE = 284, BOTTOM = TOP + WIDE, GRIP = 28.5;
 const SHAPES = { circle: "M13 0A13 13 0 1 1-13 0A13 13 0 1 1 13 0Z", square: "M-11.5-11.5H11.5V11.5H-11.5Z", diamond: "M0-16L16 0L0 16L-16 0Z" };
 const CAST = {
   triplet: [["a", "Anchor", "circle", 0], ["p", "Positive", "square", 2], ["n", "Negative", "diamond", 1]],
@@ -216,7 +216,7 @@ function render({ model, el, signal }) {
     bound.forEach((b, i) => { setAttribute(b, "visibility", lines[i] === null ? "hidden" : null); for (const end of ["x1", "x2"]) setAttribute(b, end, x(lines[i] ?? 0).toFixed(1)); });
     const room = pair ? [0, 0, 0] : [x(t.near) - L2, x(t.free) - x(t.near), L2 + W2 - x(t.free)], ends = pair ? [0, 0, 0] : [x(t.near) - 4, (x(t.near) + x(t.free)) / 2, x(t.free) + 4];
     zones.forEach((z, i) => {
-      setAttribute(z, "visibility", room[i] > [38, 66, 38][i] ? null : "hidden");
+      setAttribute(z, "display", room[i] > [38, 66, 38][i] ? null : "none");
       setAttribute(z, "x", ends[i].toFixed(1)); setAttribute(z, "text-anchor", ["end", "middle", "start"][i]);
       setClass_(z, t && ["hard", "semi-hard", "easy"][i] === t.kind ? "em-zone em-here" : "em-zone");
     });
@@ -228,7 +228,7 @@ function render({ model, el, signal }) {
   function drawBars(points) {
     const { shares } = sharesOf(points, state.temperature);
     rows.forEach((row, k) => {
-      setAttribute(row.el, "visibility", k < shares.length ? null : "hidden");
+      setAttribute(row.el, "display", k < shares.length ? null : "none");
       if (k >= shares.length) return;
       const wide = 160 * shares[k];
       setAttribute(row.bar, "width", Math.max(0.5, wide).toFixed(1)); setAttribute(row.value, "x", (32 + wide).toFixed(1));
@@ -270,7 +270,7 @@ function render({ model, el, signal }) {
       setAttribute(there.el, "display", shown ? null : "none");
       const seen = shown && sizes[i] * stretch > 2;
       for (const part of [line, head]) setAttribute(part, "visibility", seen ? null : "hidden");
-      if (!shown) continue;
+      if (!shown) { setText(there.letter, ""); continue; }
       const [letter, name, shape, color] = cast[i], [x, y] = [X(places[i][0]), Y(places[i][1])];
       setAttribute(there.el, "transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
       setText(there.letter, letter); setAttribute(there.shape, "d", SHAPES[shape]); setClass_(there.shape, `em-shape em-${color}`);
@@ -283,7 +283,8 @@ function render({ model, el, signal }) {
     setText(caption, `Arrows: where descent moves each point; lengths of the gradients: ${cast.slice(0, places.length).map(([letter], i) => `${letter}: ${format(sizes[i], 2)}`).join(", ")}.${t ? " Within the circle, the negative costs something." : !circle && !state.similar ? " Within the circle, the pair costs something." : ""}`);
     // the graph
     setAttribute(graph, "display", circle ? "none" : null); setAttribute(bars, "display", circle ? null : "none");
-    if (circle) drawBars(points); else drawGraph(points, loss);
+    if (circle) drawBars(points);
+    else { drawGraph(points, loss); rows.forEach((row) => { setAttribute(row.el, "display", null); setText(row.value, ""); }); }
     const words = describe(state, points, loss);
     setAttribute(plane, "aria-label", "points that can be moved"); setAttribute(plot, "aria-label", `${circle ? "probability of each key" : "loss against distance"}. ${words}`);
     says.say(words);

@@ -58,7 +58,10 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "explorer",
          "from dlcheat.widgets.signal import Signal\n"
          "signal = Signal()\n"
-         "signal"]
+         "signal",
+         "from dlcheat.widgets.embedding import Embedding\n"
+         "embedding = Embedding()\n"
+         "embedding"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -82,6 +85,8 @@ TWO_WAYS = [
      "ELU at x = −1.00: value −0.632, slope 0.368", "α", "End", "explorer.alpha", "3.0"),
     (".sg", "signal.activation = 'relu'; signal.init = 'he'; signal.depth = 12",
      r"12 layers of ReLU, gain 1.41 \(He\)", "Gain g", "End", "signal.init, signal.gain", "own 4.0"),
+    (".em", "embedding.triplet = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.2]]; _ = embedding.train(2)",
+     "After 2 steps: .* Semi-hard", "Margin", "End", "embedding.margin", "2.0"),
 ]
 
 
@@ -126,7 +131,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     """The notebook with every cell run."""
-    context = browser.new_context(viewport={"width": 1400, "height": 10000})
+    context = browser.new_context(viewport={"width": 1400, "height": 11000})
     context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(
         (lab, lab.replace("http", "ws"), "data:", "blob:")) else r.abort())
     page = context.new_page()
