@@ -1,5 +1,7 @@
 """Hinge, focal, margins of scores, Dice: against torch and their formulas; bad input."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -130,6 +132,41 @@ def test_sigmoid_focal_loss_is_its_formula(dtype, data):
     assert_same(lambda x: sigmoid_focal_loss(x, y, alpha, 0),
                 lambda x: plain_sigmoid_focal(x, y, alpha, 0), x)
     assert_near(sigmoid_focal_loss(x, y, reduction="mean"), plain_sigmoid_focal(x, y, 0.25, 2).mean())
+
+
+def test_sigmoid_focal_loss_has_torchvisions_signature():
+    """torchvision.ops.sigmoid_focal_loss(inputs, targets, alpha=0.25, gamma=2, reduction="none")."""
+    found = inspect.signature(sigmoid_focal_loss).parameters
+    assert list(found) == ["inputs", "targets", "alpha", "gamma", "reduction"]
+    assert [v.default for v in list(found.values())[2:]] == [0.25, 2, "none"]
+
+
+@given(data=st.data())
+def test_focal_gradient_is_that_of_cross_entropy_times_a_factor(data):
+    """dℓ/dz = φ(p) (ŷ − y), φ(p) = (1 − p)^γ − γ p (1 − p)^(γ − 1) log p."""
+    z = data.draw(tensors((6, 4), torch.float64)).clamp(-8, 8).requires_grad_()
+    y, gamma = integers(data.draw, 4, (6,)), data.draw(st.sampled_from([0.5, 1.0, 2.0, 5.0]))
+    got, = torch.autograd.grad(focal_loss(z, y, gamma, reduction="sum"), z)
+    p = z.detach().softmax(1)
+    t = p.gather(1, y[:, None])
+    phi = (1 - t) ** gamma - gamma * t * (1 - t) ** (gamma - 1) * t.log()
+    torch.testing.assert_close(got, phi * (p - F.one_hot(y, 4)), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("p", [0.6, 0.7, 0.9, 0.99])
+def test_focal_loss_finds_the_class_and_understates_it(p, gamma):
+    """At the best prediction q, p = f'(1 − q) / (f'(q) + f'(1 − q)); q lies in (½, p]."""
+    z = torch.linspace(-8, 8, 160_001, dtype=torch.float64)
+    one, zero = torch.ones_like(z), torch.zeros_like(z)
+    mean = p * sigmoid_focal_loss(z, one, -1, gamma) + (1 - p) * sigmoid_focal_loss(z, zero, -1, gamma)
+    q = z[mean.argmin()].sigmoid()
+    assert 0.5 < q < p + 1e-4 and (gamma == 0) == (abs(q - p) < 1e-4)
+
+    def slope(q):
+        return -(gamma * (1 - q) ** (gamma - 1) * q.log() - (1 - q) ** gamma / q)
+
+    assert abs(slope(1 - q) / (slope(q) + slope(1 - q)) - p) < 1e-3
 
 
 @pytest.mark.parametrize("gamma", [0, 0.5, 1, 2, 5])
