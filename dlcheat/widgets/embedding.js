@@ -172,6 +172,7 @@ function render({ model, el, signal }) {
       const at = [((event.clientX - r.left) * scale - LEFT) / WIDE, (BOTTOM - (event.clientY - r.top) * scale) / WIDE].map((u) => Math.min(0.96, Math.max(-0.96, 2 * u - 1)) * reach);
       put(i, state.mode === "info_nce" ? Math.round(Math.atan2(at[1], at[0]) / DEGREE) : at.map((v) => Math.round(v * 100) / 100));
     });
+    g.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });     // a finger that drags does not scroll the page
     for (const end of ["pointerup", "pointercancel"]) g.addEventListener(end, () => { held = null; redraw(); });
     return { el: g, shape, letter };
   }
