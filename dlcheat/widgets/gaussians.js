@@ -100,7 +100,7 @@ export function describe(s, found, best) {
     + `Least KL(q‖p): ${normal(narrow[0], narrow[1])}, ${format(narrow[2], 3)}${tie ? ", or as well on the right peak" : ""}.`;
 }
 
-const W = 300, LEFT = 34, RIGHT = 292, SPAN = 6, SAMPLES = 240;
+const W = 300, LEFT = 40, RIGHT = 294, SPAN = 6, SAMPLES = 240;
 const X = (x) => LEFT + ((RIGHT - LEFT) * (x + SPAN)) / (2 * SPAN), XS = Array.from({ length: SAMPLES + 1 }, (_, i) => -SPAN + (2 * SPAN * i) / SAMPLES);
 const H = 190, TOP = 8, BOTTOM = 160, PEAK = 1.05, peakOf = (sigma) => Math.exp(-ROOT) / sigma;
 const Y = (v, low = 0, high = PEAK) => BOTTOM - ((BOTTOM - TOP) * (v - low)) / (high - low);

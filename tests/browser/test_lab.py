@@ -61,7 +61,10 @@ CELLS = ["from dlcheat.widgets.explore import explore\n"
          "signal",
          "from dlcheat.widgets.embedding import Embedding\n"
          "embedding = Embedding()\n"
-         "embedding"]
+         "embedding",
+         "from dlcheat.widgets.gaussians import Gaussians\n"
+         "gaussians = Gaussians()\n"
+         "gaussians"]
 #: Of other widgets: a box, what Python sets, what is then said; a slider, a key, what Python reads.
 TWO_WAYS = [
     (".bp", "backprop.position = 8", "Round 2", "Learning rate η", "End", "backprop.lr", "10.0"),
@@ -87,6 +90,8 @@ TWO_WAYS = [
      r"12 layers of ReLU, gain 1.41 \(He\)", "Gain g", "End", "signal.init, signal.gain", "own 4.0"),
     (".em", "embedding.triplet = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.2]]; _ = embedding.train(2)",
      "After 2 steps: .* Semi-hard", "Margin", "End", "embedding.margin", "2.0"),
+    (".ga", "gaussians.view = 'mixture'; gaussians.gap = 5.0; gaussians.mu_q = -2.5",
+     r"q = N\(−2.50, 0.60²\).*Least KL", "Deviation of q", "End", "gaussians.sigma_q", "3.0"),
 ]
 
 
