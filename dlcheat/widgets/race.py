@@ -24,6 +24,13 @@ NOISES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 FIRST_RATES = {"SGD": 0.05, "Momentum": 0.02, "Nesterov": 0.02, "Adagrad": 0.5, "RMSprop": 0.05,
                "Adadelta": 10.0, "Adam": 0.1, "Lion": 0.02, "L-BFGS": 1.0}
 RACERS = tuple(FIRST_RATES)
+#: What ``Race.tune`` finds for each racer on some surfaces, and on one of them with a noise of 3.
+TUNED = {name: dict(zip(RACERS, rates)) for name, rates in {
+    "turned": (0.05, 0.02, 0.02, 2.0, 1.0, 10.0, 0.5, 0.05, 1.0),
+    "rosenbrock": (0.005, 0.002, 0.002, 2.0, 0.2, 10.0, 1.0, 0.02, 0.5),
+    "beale": (0.02, 0.005, 0.005, 2.0, 0.2, 5.0, 1.0, 0.02, 0.5),
+    "bumps": (0.5, 0.1, 0.1, 5.0, 0.2, 2.0, 2.0, 1.0, 1.0),
+    "rosenbrock, noise 3": (0.005, 0.002, 0.001, 2.0, 0.2, 10.0, 0.5, 0.02, 1.0)}.items()}
 
 
 class Surface(NamedTuple):
@@ -242,53 +249,78 @@ def gradient_noise(seed: int, count: int = STEPS) -> Tensor:
     return normals(seed, 2 * count).view(count, 2)
 
 
-def runs(name: str, surface: str, start: Sequence[float], rates: Sequence[float], *,
-         condition: float = 30, momentum: float = 0.9, noise: float = 0, seed: int = 1,
-         steps: int = STEPS) -> list[Tensor]:
-    """Let one optimizer run at several rates; autograd computes the gradients, noise is added.
+def together(pairs: Sequence[tuple[str, float]], surface: str, start: Sequence[float], *,
+             condition: float = 30, momentum: float = 0.9, noise: float = 0, seed: int = 1,
+             steps: int = STEPS) -> list[Tensor]:
+    """Let several optimizers run from one start; autograd computes the gradients, noise is added.
+
+    Args:
+        pairs: For each run one of ``RACERS`` and its rate η.
+        surface: One of ``SURFACES``.
+        start: (x, y).
+        condition: κ of the ravines.
+        momentum: μ, and β₁ of Adam and Lion.
+        noise: Standard deviation of what is added to both derivatives.
+        seed: Of the noise: the same for all runs.
+        steps: At least 1.
+
+    Returns:
+        For each pair the positions, shape (n + 1, 2), float64. Where one would leave ±10⁶ the run
+        has diverged and ends before it, with n below ``steps``.
+
+    Raises:
+        ValueError: If there is no such racer or surface, or ``steps`` is below 1.
+
+    >>> [path[-1].tolist() for path in together([("SGD", 0.5), ("Lion", 0.25)], "ravine", (1, 1),
+    ...                                         condition=2, steps=1)]
+    [[0.5, 0.0], [0.75, 0.75]]
+    """
+    expect(surface in SURFACES, f"one of {', '.join(SURFACES)}", surface)
+    expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
+    if not pairs:
+        return []
+    thetas = [torch.tensor(start, dtype=torch.float64) for _ in pairs]
+    racers = [make_racer(name, [theta], lr, momentum) for theta, (name, lr) in zip(thetas, pairs)]
+    path, pushes = [torch.stack(thetas)], noise * gradient_noise(seed, steps)
+    for push in pushes:
+        at = path[-1].clone().requires_grad_()                               # (pairs, 2)
+        g, = torch.autograd.grad(SURFACES[surface].loss(at, condition).sum(), at)
+        for theta, own, racer in zip(thetas, g + push, racers):
+            theta.grad = own
+            racer.step(lambda: 0.0)                                          # no rule here needs the loss
+        path.append(torch.stack(thetas))
+    whole = torch.stack(path, 1)                                             # (pairs, steps + 1, 2)
+    inside = (whole.abs() <= LIMIT).all(2).cummin(1).values.sum(1)           # not a number is outside
+    return [positions[:n] for positions, n in zip(whole, inside.tolist())]
+
+
+def runs(name: str, surface: str, start: Sequence[float], rates: Sequence[float],
+         **options: Any) -> list[Tensor]:
+    """Let one optimizer run at several rates: :func:`together`, with one racer.
 
     Args:
         name: One of ``RACERS``.
         surface: One of ``SURFACES``.
         start: (x, y).
         rates: A rate η for each run.
-        condition: κ of the ravines.
-        momentum: μ, and β₁ of Adam and Lion.
-        noise: Standard deviation of what is added to both derivatives.
-        seed: Of the noise: the same for all runs and racers.
-        steps: At least 1.
+        **options: Those of :func:`together`.
 
     Returns:
-        For each rate the positions, shape (n + 1, 2), float64. Where one would leave ±10⁶ the run
-        has diverged and ends before it, with n below ``steps``.
+        For each rate the positions, shape (n + 1, 2).
 
     Raises:
-        ValueError: If there is no such racer or surface, or ``steps`` is below 1.
+        ValueError: If there is no such racer or surface, or an option is out of range.
 
     >>> runs("SGD", "ravine", (1, 1), [0.5], condition=2, steps=1)[0].tolist()
     [[1.0, 1.0], [0.5, 0.0]]
     """
-    expect(surface in SURFACES, f"one of {', '.join(SURFACES)}", surface)
-    expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
-    thetas = [torch.tensor(start, dtype=torch.float64) for _ in rates]
-    racers = [make_racer(name, [theta], lr, momentum) for theta, lr in zip(thetas, rates)]
-    path, pushes = [torch.stack(thetas)], noise * gradient_noise(seed, steps)
-    for push in pushes:
-        at = path[-1].clone().requires_grad_()                               # (rates, 2)
-        g, = torch.autograd.grad(SURFACES[surface].loss(at, condition).sum(), at)
-        for theta, own, racer in zip(thetas, g + push, racers):
-            theta.grad = own
-            racer.step(lambda: 0.0)                                          # no rule here needs the loss
-        path.append(torch.stack(thetas))
-    whole = torch.stack(path, 1)                                             # (rates, steps + 1, 2)
-    inside = (whole.abs() <= LIMIT).all(2).cummin(1).values.sum(1)           # not a number is outside
-    return [positions[:n] for positions, n in zip(whole, inside.tolist())]
+    return together([(name, lr) for lr in rates], surface, start, **options)
 
 
 class Race(BookWidget, front="race"):
     """Nine optimizers race: move start, surface, rates, momentum and noise, and watch them.
 
-    The front end computes :func:`runs`; a test compares both on hundreds of them.
+    The front end computes :func:`together`; a test compares both on hundreds of runs.
 
     Attributes:
         surface: One of ``SURFACES``.
@@ -346,12 +378,12 @@ class Race(BookWidget, front="race"):
 
     def path(self, name: str, lr: float | None = None) -> Tensor:
         """Return the positions of one racer, shape (n + 1, 2), at its own rate or another."""
-        return self.paths(name, [self.rates[name] if lr is None else lr])[0]
+        return self.paths([(name, self.rates[name] if lr is None else lr)])[0]
 
-    def paths(self, name: str, rates: Sequence[float]) -> list[Tensor]:
-        """Return the positions of one racer at several rates."""
-        return runs(name, self.surface, self.start, rates, condition=self.condition,
-                    momentum=self.momentum, noise=self.noise, seed=self.seed)
+    def paths(self, pairs: Sequence[tuple[str, float]]) -> list[Tensor]:
+        """Return the positions of several racers, each at a rate, in the state of the widget."""
+        return together(pairs, self.surface, self.start, condition=self.condition,
+                        momentum=self.momentum, noise=self.noise, seed=self.seed)
 
     def loss(self, path: Tensor) -> Tensor:
         """Return the loss, without noise, at positions of shape (…, 2)."""
@@ -359,7 +391,9 @@ class Race(BookWidget, front="race"):
 
     def losses(self) -> dict[str, Tensor]:
         """Return the loss of each racer that runs, shape (n + 1,); n below 200 if it diverged."""
-        return {name: self.loss(self.path(name)) for name in RACERS if name in self.racing}
+        racing = [name for name in RACERS if name in self.racing]
+        paths = self.paths([(name, self.rates[name]) for name in racing])
+        return {name: self.loss(path) for name, path in zip(racing, paths)}
 
     def tune(self) -> dict[str, float]:
         """Give each racer that runs the best of all rates, and return the rates.
@@ -375,7 +409,7 @@ class Race(BookWidget, front="race"):
 
         found = dict(self.rates)
         for name in self.racing:
-            scores = [judged(path) for path in self.paths(name, RATES)]
+            scores = [judged(path) for path in self.paths([(name, lr) for lr in RATES])]
             found[name] = RATES[scores.index(min(scores))]
         self.rates = found
         return found

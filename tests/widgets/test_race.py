@@ -16,11 +16,13 @@ from dlcheat.widgets.race import (
     RATES,
     STEPS,
     SURFACES,
+    TUNED,
     Race,
     gradient_noise,
     make_racer,
     ravine,
     runs,
+    together,
     turned_ravine,
 )
 
@@ -119,10 +121,19 @@ def test_tune_takes_the_best_of_all_rates():
     assert race.rates["Adam"] == FIRST_RATES["Adam"]              # it does not run
 
 
-def test_the_chapters_rates_are_the_tuned_ones():
-    rates = {"Momentum": 0.002, "Adam": 1.0, "L-BFGS": 0.5}
-    tuned = Race(surface="rosenbrock", racing=list(rates)).tune()
-    assert {name: tuned[name] for name in rates} == rates
+@pytest.mark.parametrize("name", TUNED)
+def test_the_chapters_rates_are_the_tuned_ones(name):
+    surface, _, noise = name.partition(", noise ")
+    race = Race(surface=surface, noise=float(noise or 0), racing=list(RACERS))
+    assert race.tune() == TUNED[name]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_together_and_alone_the_runs_are_the_same(surface):
+    race = Race(surface=surface, racing=list(RACERS), noise=0.3)
+    for name, losses in race.losses().items():
+        assert torch.equal(losses, race.loss(race.path(name))), name
+    assert Race(racing=[]).losses() == {}
 
 
 def test_the_winner_is_not_always_the_same():
@@ -158,6 +169,7 @@ def test_bad_state_is_refused_and_the_old_one_stays(trait, value):
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: make_racer("adam", [torch.zeros(2)], 0.1), "expected one of SGD, Momentum"),
     (lambda: runs("SGD", "hill", (0, 0), [0.1]), "expected one of ravine, turned"),
+    (lambda: together([("Sgd", 0.1)], "ravine", (0, 0)), "expected one of SGD, Momentum"),
     (lambda: runs("SGD", "ravine", (0, 0), [0.1], steps=0), "expected steps to be an integer"),
     (lambda: runs("SGD", "ravine", (0, 0), [-0.1]), "expected lr to be a number of at least 0")])
 def test_bad_arguments_are_named(call, message):
