@@ -8,8 +8,13 @@ export const INITS = { small: ["too small", 0.5], torch: ["nn.Linear's own", 1 /
   tanh: ["Xavier for tanh", 5 / 3], fitted: ["fitted to φ", null], large: ["too large", 2.5], own: ["your own", null] };
 const SHOWN = { activation: "activations h", preactivation: "pre-activations z", gradient: "gradients ∂L/∂h" };
 
+const fitted = new Map();
 /** The gain that leads pre-activations of variance 1 to variance 1 again. */
 export function fittedGain(activation) {
+  if (!fitted.has(activation)) fitted.set(activation, gainFor(activation));
+  return fitted.get(activation);
+}
+function gainFor(activation) {
   let sum = 0;
   for (let i = 0; i < 2000; i++) { const z = (i + 0.5) / 100 - 10; sum += (evaluate(activation, z)[0] ** 2 * Math.exp((-z * z) / 2)) / Math.sqrt(2 * Math.PI); }
   return 1 / Math.sqrt(sum / 100);
@@ -220,19 +225,18 @@ function render({ model, el, signal }) {
     h("div", { class: "sg-main" }, h("figure", {}, lines.svg, shares.svg), h("figure", {}, bars.svg, barsCaption, table)), says.el);
 
   // ---- the network: computed in pieces that fit a frame; what is shown stays until the next is whole
-  let rooms = [makeRoom(), makeRoom()], numbers = null, job = null, seen = null, shownKey = "";
-  const keyOf = () => JSON.stringify([state.activation, usedGain(state), state.depth, state.seed]);
+  let rooms = [makeRoom(), makeRoom()], numbers = null, job = null, seen = null, drawn = null;
+  const keyOf = () => JSON.stringify([state.activation, state.init, usedGain(state), state.depth, state.seed]);
+  const behind = () => job !== null || seen?.key !== keyOf();
   function compute(until) {
-    while (shownKey !== keyOf() || job) {
-      if (!job) {
-        const { activation: a, depth: d, seed } = state, g = usedGain(state);
-        if (numbers?.seed !== seed) numbers = numbersOf(seed);
-        job = { key: keyOf(), what: { activation: a, depth: d, init: state.init, seed }, gain: g, steps: flow({ activation: a, depth: d }, g, numbers, rooms[1]) };
-      }
-      const step = job.steps.next();
-      if (step.done) { seen = { ...step.value, what: job.what, gain: job.gain }; shownKey = job.key; job = null; rooms = [rooms[1], rooms[0]]; return; }
-      if (performance.now() > until) return;
+    if (!job) {
+      const { activation: a, init: i, depth: d, seed } = state, g = usedGain(state);
+      if (numbers?.seed !== seed) numbers = numbersOf(seed);
+      job = { about: { key: keyOf(), what: { activation: a, init: i, depth: d }, gain: g }, steps: flow({ activation: a, depth: d }, g, numbers, rooms[1]) };
     }
+    let step = job.steps.next();
+    while (!step.done && performance.now() < until) step = job.steps.next();
+    if (step.done) { seen = { ...step.value, ...job.about }; job = null; rooms = [rooms[1], rooms[0]]; }
   }
 
   function axis(p, d, ticks, y) {
@@ -243,7 +247,6 @@ function render({ model, el, signal }) {
     p.grid.replaceChildren(...ticks.flatMap(([v, name]) => [h("line", { class: "sg-rule", x1: X0, x2: X1, y1: y(v), y2: y(v) }), h("text", { x: X0 - 5, y: y(v) + 4, class: "sg-end" }, name)]),
       ...along.map((l) => h("text", { x: Xl(l, d), y: p.bottom + 16, class: "sg-mid" }, String(l))));
   }
-  let drawnFlow = null;
   function drawFlow() {
     const d = seen.depth, range = decades([...seen.forward, ...seen.spread, ...seen.backward]), r1 = (v) => v.toFixed(1);
     const y = (v) => LONG - ((LONG - Y0) * (v - range.low)) / (range.high - range.low);
@@ -275,17 +278,20 @@ function render({ model, el, signal }) {
   }
 
   function draw() {
-    compute(seen ? performance.now() + BUDGET : Infinity);
-    const busy = job !== null || shownKey !== keyOf();
-    setAttribute(box, "aria-busy", busy ? "true" : null);
-    if (busy) redraw();
     // controls
     turn(activation, state.activation); turn(init, state.init); turn(show, state.show); turn(depth, state.depth);
     const g = Number(usedGain(state).toFixed(2));
     turn(gain, g);
     if (Number(layer.input.max) !== state.depth) layer.setRange(0, state.depth);
     turn(layer, Math.min(state.layer, state.depth));
-    if (drawnFlow !== seen) { drawnFlow = seen; drawFlow(); }
+    // a frame computes or draws: together they might take too long
+    const computes = drawn === seen && behind();
+    if (computes) compute(seen ? performance.now() + BUDGET : Infinity);
+    const busy = drawn !== null && (behind() || computes);
+    setAttribute(box, "aria-busy", busy ? "true" : null);
+    if (busy) redraw();
+    if (computes && drawn) return;
+    if (drawn !== seen) { drawn = seen; drawFlow(); }
     // the chosen layer
     const d = seen.depth, l = Math.min(state.layer, d), shown = state.show === "preactivation" && l === 0 ? "activation" : state.show, x = Xl(l, d).toFixed(1);
     cursors.forEach((c, i) => { for (const [name, v] of [["x1", x], ["x2", x], ["y2", [LONG, SHORT][i]]]) setAttribute(c, name, v); });
