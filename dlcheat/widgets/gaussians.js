@@ -161,6 +161,7 @@ function render({ model, el, signal }) {
     const at = (event) => { const r = svg.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / r.width; place((event.clientX - r.left) * scale, (event.clientY - r.top) * scale); };
     g.addEventListener("pointerdown", (event) => { g.setPointerCapture(event.pointerId); g.focus({ preventScroll: true }); event.preventDefault(); });
     g.addEventListener("pointermove", (event) => { if (g.hasPointerCapture(event.pointerId)) at(event); });
+    g.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });      // or the page would scroll, too
     return { el: g, go(x, y) { setAttribute(g, "transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`); } };
   }
   const top = (k) => handle(densities.svg, `ga-${k}`, `top of ${k}: left and right move its mean, up and down its deviation`,

@@ -302,6 +302,24 @@ def test_on_a_phone(watch_pages, open_chapter, width):
     assert "q = N(" in said(widget)
 
 
+def test_a_finger_drags_and_the_page_stays(phone, open_chapter):
+    open_chapter(phone, CHAPTER)
+    widget = phone.locator(".ga").first
+    picture = widget.locator(".ga-densities")
+    picture.scroll_into_view_if_needed()
+    settle(phone)
+    disc = widget.locator(".ga-disc.ga-q").first.bounding_box()
+    x, y = disc["x"] + disc["width"] / 2, disc["y"] + disc["height"] / 2
+    before, touch = phone.evaluate("scrollY"), phone.context.new_cdp_session(phone)
+    for kind, points in (("touchStart", [(x, y)]), ("touchMove", [(x - 5, y + 10)]),
+                         ("touchMove", [(x - 20, y + 40)]), ("touchEnd", [])):
+        touch.send("Input.dispatchTouchEvent", {
+            "type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]})
+    mu, sigma = map(number, re.search(r"q = N\((\S+), (\S+)²\)", said(widget)).groups())
+    assert mu < 1.2 and sigma > 0.8 and phone.evaluate("scrollY") == before
+    expect_python(widget, Gaussians("two", mu_q=mu, sigma_q=sigma))
+
+
 def test_from_the_disk(page, open_chapter):
     open_chapter(page, CHAPTER, from_disk=True)
     widget = page.locator(".ga").first
