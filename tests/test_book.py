@@ -130,6 +130,7 @@ def test_anatomy(path: Path) -> None:
     assert re.search(r"^## What to read", text, re.M)
     assert re.search(r"\{cite:[pt]\}", text)
     assert re.search(r"predict", text, re.I), "the reader predicts before the widget moves"
+    assert not re.search(r"\b[Ee]xercise \d", text), "exercises count through the book: {ref} them"
     assert not re.search(r"TODO|FIXME|placeholder|coming soon|left as an exercise", text, re.I)
 
 
