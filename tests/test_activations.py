@@ -266,6 +266,35 @@ def test_maxout_is_the_largest_of_each_group(data):
     assert_same(lambda x: maxout(x, pieces, dim), reference, x)
 
 
+def test_selu_keeps_mean_and_variance():
+    """Its constants are those of the closed form, and do what they are for."""
+    alpha = math.sqrt(2 / math.pi) / (1 - math.exp(0.5) * math.erfc(math.sqrt(0.5)))
+    assert pytest.approx(alpha, rel=1e-14) == own.SELU_ALPHA
+    z = torch.linspace(-12, 12, 24_000, dtype=torch.double)
+    weight = density(z) / density(z).sum()
+    y = own.selu(z)
+    assert (y @ weight).item() == pytest.approx(0, abs=1e-6)
+    assert (y ** 2 @ weight).item() == pytest.approx(1, abs=1e-6)
+
+
+def test_gelu_forms_are_as_near_as_stated():
+    x = torch.linspace(-8, 8, 16_001, dtype=torch.double)
+    tanh_form, sigmoid_form = own.gelu(x, "tanh") - own.gelu(x), own.gelu_sigmoid(x) - own.gelu(x)
+    assert tanh_form.abs().max().item() == pytest.approx(0.00047, abs=1e-5)
+    assert sigmoid_form.abs().max().item() == pytest.approx(0.0203, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [*TYPES, *HALVES])
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_far_out_value_and_gradient_are_finite(name, dtype):
+    largest = torch.finfo(dtype).max / 2
+    x = torch.tensor([-largest, -1e4, 1e4, largest], dtype=dtype, requires_grad=True)
+    y = getattr(own, name)(x)
+    assert y.isfinite().all()
+    if y.requires_grad:
+        assert torch.autograd.grad(y.sum(), x)[0].isfinite().all()
+
+
 def test_sigmoid_keeps_small_probabilities():
     x = torch.tensor([-20.0, -80.0])
     torch.testing.assert_close(sigmoid(x).log(), x, rtol=1e-6, atol=0)
