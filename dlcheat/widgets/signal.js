@@ -170,7 +170,7 @@ export function describe({ activation, depth, init }, gain, seen) {
 
 const BOX_W = 300, X0 = 46, X1 = 288, Y0 = 10, LONG = 200, SHORT = 92, SIDE = 190;
 /** Milliseconds of a frame that the network may take. */
-const BUDGET = 5;
+const BUDGET = 3;
 
 function render({ model, el, signal }) {
   const redraw = onPaint(() => { if (!signal?.aborted) draw(); });
