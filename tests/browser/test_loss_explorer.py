@@ -229,6 +229,19 @@ def test_words(widget):
     expect(summary).to_contain_text("Flat here: descent leaves q where it is.")
 
 
+def test_the_table_has_a_row_a_loss_and_no_empty_ones(widget):
+    heights = []
+    for count, menu in ((3, None), (2, "and"), (1, "Beside it")):
+        if menu:
+            widget.get_by_label(menu, exact=True).select_option("")
+        settle(widget.page)
+        shown = widget.locator("tbody tr").evaluate_all("all => all.filter((e) => e.offsetHeight).length")
+        assert shown == len(rows(widget)) == count
+        heights.append(widget.locator(".le-table").bounding_box()["height"])
+    steps = -np.diff(heights)
+    assert (steps > 15).all() and np.ptp(steps) <= 4, heights
+
+
 def test_the_height_does_not_change(widget):
     heights = set()
     for value in ("-4", "-1.05", "0", "0.5", "4"):
