@@ -8,12 +8,15 @@ const LOW = -30, HIGH = 30, POINTS = 3001, STEP = (HIGH - LOW) / (POINTS - 1), R
 const GRID = Float64Array.from({ length: POINTS }, (_, i) => LOW + i * STEP);
 const Z = Array.from({ length: 121 }, (_, i) => -6 + 0.1 * i), PHI = Z.map((z) => 0.1 * Math.exp(-z * z / 2 - ROOT));
 
-const logNormal = (x, mu, sigma) => { const z = (x - mu) / sigma; return -z * z / 2 - Math.log(sigma) - ROOT; };
-const addLogs = (a, b) => { const m = Math.max(a, b); return m === -Infinity ? m : m + Math.log1p(Math.exp(Math.min(a, b) - m)); };
-const logMixture = (x, { gap, share, width }) => addLogs(Math.log(share) + logNormal(x, -gap / 2, width), Math.log1p(-share) + logNormal(x, gap / 2, width));
-/** log p and log q of the state at x. */
-export const logP = (x, s) => (s.view === "mixture" ? logMixture(x, s) : logNormal(x, s.mu_p, s.sigma_p));
-export const logQ = (x, s) => logNormal(x, s.mu_q, s.sigma_q);
+/** The logarithm of a Gaussian density, as a function of x; of a mixture of two. */
+const gaussian = (mu, sigma) => { const norm = Math.log(sigma) + ROOT; return (x) => { const z = (x - mu) / sigma; return -z * z / 2 - norm; }; };
+const addLogs = (a, b) => { const m = Math.max(a, b), d = Math.min(a, b) - m; return d > -40 ? m + Math.log1p(Math.exp(d)) : m; };
+function mixture({ gap, share, width }) {
+  const left = gaussian(-gap / 2, width), right = gaussian(gap / 2, width), a = Math.log(share), b = Math.log1p(-share);
+  return (x) => addLogs(a + left(x), b + right(x));
+}
+/** log p and log q of the state, as functions of x. */
+const logP = (s) => (s.view === "mixture" ? mixture(s) : gaussian(s.mu_p, s.sigma_p)), logQ = (s) => gaussian(s.mu_q, s.sigma_q);
 
 /** KL(N(mu, sigma²) ‖ N(nu, tau²)) in closed form. */
 export function between(mu, sigma, nu, tau) { const r = sigma / tau, far = (mu - nu) / tau; return (r * r + far * far - 1) / 2 - Math.log(r); }
@@ -22,7 +25,9 @@ export function between(mu, sigma, nu, tau) { const r = sigma / tau, far = (mu -
 function costs(logs, logQs) {
   let pq = 0, pp = 0, qp = 0, qq = 0, both = 0, kl = 0, lk = 0;
   for (let i = 0; i < POINTS; i++) {
-    const a = logs[i], b = logQs[i], p = Math.exp(a), q = Math.exp(b), m = addLogs(a, b) - Math.LN2;
+    const a = logs[i], b = logQs[i];
+    if (a < -60 && b < -60) continue;                                 // nothing to see in double precision
+    const p = Math.exp(a), q = Math.exp(b), m = addLogs(a, b) - Math.LN2;
     pq -= p * b; pp -= p * a; qp -= q * a; qq -= q * b;
     kl += p * (a - b); lk += q * (b - a);
     both += p * (a - m) + q * (b - m);
@@ -32,7 +37,7 @@ function costs(logs, logQs) {
 
 /** What the pictures of p and q show; of two Gaussians in closed form, but for Jensen–Shannon's. */
 export function look(s) {
-  const found = costs(GRID.map((x) => logP(x, s)), GRID.map((x) => logQ(x, s)));
+  const found = costs(GRID.map(logP(s)), GRID.map(logQ(s)));
   if (s.view === "mixture") return found;
   const pair = [s.mu_p, s.sigma_p, s.mu_q, s.sigma_q], exact = [between(...pair), between(...pair.slice(2), ...pair.slice(0, 2))];
   const entropies = [s.sigma_p, s.sigma_q].map((sigma) => ROOT + 0.5 + Math.log(sigma));
@@ -43,12 +48,12 @@ export function look(s) {
 /** The q with the least KL(p ‖ q), [μ, σ, divergence]: that of the mixture's mean and variance. */
 export function bestForward({ gap, share, width }) {
   const mu = (0.5 - share) * gap, sigma = Math.sqrt(width * width + share * (1 - share) * gap * gap);
-  return [mu, sigma, costs(GRID.map((x) => logMixture(x, { gap, share, width })), GRID.map((x) => logNormal(x, mu, sigma))).forward[2]];
+  return [mu, sigma, costs(GRID.map(mixture({ gap, share, width })), GRID.map(gaussian(mu, sigma))).forward[2]];
 }
 
 /** The q with the least KL(q ‖ p), [μ, σ, divergence]: descent from both peaks and from bestForward. */
 export function bestReverse({ gap, share, width }) {
-  const logs = GRID.map((x) => logMixture(x, { gap, share, width })), odds = Math.log(share) - Math.log1p(-share), square = width * width;
+  const logs = GRID.map(mixture({ gap, share, width })), odds = Math.log(share) - Math.log1p(-share), square = width * width;
   const bound = (v) => Math.min(0.2, Math.max(-0.2, v));
   let best = null;
   for (const start of [[-gap / 2, width], [gap / 2, width], bestForward({ gap, share, width })]) {
@@ -63,7 +68,9 @@ export function bestReverse({ gap, share, width }) {
       mu += sigma * right; sigma *= Math.exp(wider);
       if (Math.max(Math.abs(right), Math.abs(wider)) < 1e-11) break;
     }
-    const found = costs(logs, GRID.map((x) => logNormal(x, mu, sigma))).reverse[2];
+    const log = gaussian(mu, sigma);
+    let found = 0;
+    for (let i = 0; i < POINTS; i++) { const b = log(GRID[i]); if (b > -60) found += Math.exp(b) * (b - logs[i]) * STEP; }
     if (!best || found < best[2] - 1e-9) best = [mu, sigma, found];
   }
   return best;
@@ -204,16 +211,16 @@ function render({ model, el, signal }) {
     setAttribute(zero, "y1", y); setAttribute(zero, "y2", y);
   }
   function drawPair(values, best) {
-    const mixed = state.view === "mixture", ps = XS.map((x) => logP(x, state)), qs = XS.map((x) => logQ(x, state)), at = (logs) => XS.map((x, i) => [X(x), Y(Math.exp(logs[i]))]);
+    const mixed = state.view === "mixture", ps = XS.map(logP(state)), qs = XS.map(logQ(state)), at = (logs) => XS.map((x, i) => [X(x), Y(Math.exp(logs[i]))]);
     const p = path(at(ps)), q = path(at(qs)), closed = (d, base) => `${d}L${RIGHT},${base}L${LEFT},${base}Z`;
     setAttribute(curves.p, "d", p); setAttribute(curves.q, "d", q); setAttribute(areas.p, "d", closed(p, BOTTOM));
-    marks.forEach((mark, k) => { setAttribute(mark, "visibility", mixed ? null : "hidden"); if (mixed) setAttribute(mark, "d", path(XS.map((x) => [X(x), Y(Math.exp(logNormal(x, best[k][0], best[k][1])))]))); });
+    marks.forEach((mark, k) => { setAttribute(mark, "visibility", mixed ? null : "hidden"); if (mixed) setAttribute(mark, "d", path(at(XS.map(gaussian(best[k][0], best[k][1]))))); });
     const high = peakOf(state.sigma_q);
     setAttribute(tops.p.el, "visibility", mixed ? "hidden" : null); setAttribute(tops.p.el, "tabindex", mixed ? "-1" : "0");
     tops.p.go(X(state.mu_p), Y(peakOf(state.sigma_p))); tops.q.go(X(state.mu_q), Y(high));
     const name = (k, x, y) => { setAttribute(names[k], "x", (x + 14).toFixed(1)); setAttribute(names[k], "y", (y + 5).toFixed(1)); };
     const peak = state.share >= 0.5 ? -state.gap / 2 : state.gap / 2;
-    name("p", X(mixed ? peak : state.mu_p), Y(mixed ? Math.exp(logMixture(peak, state)) : peakOf(state.sigma_p)) + (Math.abs(state.mu_p - state.mu_q) < 0.6 && !mixed ? 14 : 0)); name("q", X(state.mu_q), Y(high));
+    name("p", X(mixed ? peak : state.mu_p), Y(mixed ? Math.exp(logP(state)(peak)) : peakOf(state.sigma_p)) + (Math.abs(state.mu_p - state.mu_q) < 0.6 && !mixed ? 14 : 0)); name("q", X(state.mu_q), Y(high));
     // the integrands
     const there = XS.map((_, i) => Math.exp(ps[i]) * (ps[i] - qs[i])), back = XS.map((_, i) => Math.exp(qs[i]) * (qs[i] - ps[i]));
     const most = roundUp(Math.max(...there, ...back)), least = Math.max(roundUp(-Math.min(...there, ...back)), most / 5);
