@@ -192,7 +192,7 @@ def selu(input: Tensor) -> Tensor:
     .. math:: f(x) = \lambda \begin{cases} x & x > 0 \\ \alpha\,(e^x - 1) & x \le 0 \end{cases},
        \qquad \alpha \approx 1.6733, \quad \lambda \approx 1.0507
 
-    If x is normal with mean 0 and variance 1, so are mean and variance of f(x).
+    If x is normal with mean 0 and variance 1, f(x) has mean 0 and variance 1, too.
 
     Args:
         input: Floating-point tensor of any shape.
