@@ -284,14 +284,14 @@ function render({ model, el, signal }) {
     turn(gain, g);
     if (Number(layer.input.max) !== state.depth) layer.setRange(0, state.depth);
     turn(layer, Math.min(state.layer, state.depth));
-    // a frame computes or draws: together they might take too long
-    const computes = drawn === seen && behind();
-    if (computes) compute(seen ? performance.now() + BUDGET : Infinity);
-    const busy = drawn !== null && (behind() || computes);
+    // a frame computes, or draws, or writes: together they might take too long
+    const begins = drawn === null, computes = drawn === seen && behind();
+    if (computes) compute(begins ? Infinity : performance.now() + BUDGET);
+    const fresh = drawn !== seen, busy = !begins && (fresh || computes || behind());
     setAttribute(box, "aria-busy", busy ? "true" : null);
     if (busy) redraw();
-    if (computes && drawn) return;
-    if (drawn !== seen) { drawn = seen; drawFlow(); }
+    if (computes && !begins) return;
+    if (fresh) { drawn = seen; drawFlow(); }
     // the chosen layer
     const d = seen.depth, l = Math.min(state.layer, d), shown = state.show === "preactivation" && l === 0 ? "activation" : state.show, x = Xl(l, d).toFixed(1);
     cursors.forEach((c, i) => { for (const [name, v] of [["x1", x], ["x2", x], ["y2", [LONG, SHORT][i]]]) setAttribute(c, name, v); });
@@ -299,6 +299,7 @@ function render({ model, el, signal }) {
     setAttribute(dots.forward, "cx", x); setAttribute(dots.forward, "cy", yf);
     setAttribute(dots.spread, "d", `M${x - 4.5},${ys - 4.5}h9v9h-9z`); setAttribute(dots.backward, "d", `M${x - 6},${yb}l6,-6l6,6l-6,6z`);
     drawBars(l, shown);
+    if (busy) return;
     setText(head, l ? `layer ${l}` : "input");
     for (const name of ["forward", "spread", "backward"]) setText(cells[name], anySize(seen[name][l]));
     for (const name of ["flat", "dead"]) setText(cells[name], l ? percent(seen[name][l]) : "–");
