@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 from dlcheat import activations, losses, metrics, multi_task, optimizers, wild
-from dlcheat.layers import convolution, linear, normalization, pooling
+from dlcheat.layers import convolution, linear, normalization, pooling, recurrent
 
 #: A loss with its reference.
 Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
@@ -124,6 +124,13 @@ def cases() -> list[Case]:
                       lambda x: F.batch_norm(x, None, None, training=True), (maps,), passes))
     found.append(Case("layer_norm", lambda x: normalization.layer_norm(x, [1000]),
                       lambda x: F.layer_norm(x, [1000]), (normal(512, 1000),), passes))
+
+    for kind in ("RNN", "GRU", "LSTM"):
+        ours, theirs = (getattr(home, kind)(32, 64) for home in (recurrent, torch.nn))
+        ours.load_state_dict(theirs.state_dict())
+        found.append(Case(f"{kind} of 20 steps", lambda x, net=ours: net(x)[0],
+                          lambda x, net=theirs: net(x)[0], (normal(20, 16, 32),),
+                          "checks and multiplies the input at each step; torch multiplies all steps at once"))
 
     found.append(Case("cosine of four gradients", multi_task.cosine,
                       lambda g: F.cosine_similarity(g[:, None], g[None], dim=2),
