@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from traitlets import Unicode
 
-from dlcheat.validation import expect
+from dlcheat.validation import expect_count
 
 HERE = Path(__file__).parent
 
@@ -128,7 +128,7 @@ def normals(seed: int, count: int) -> torch.Tensor:
     >>> normals(1, 3).shape
     torch.Size([3])
     """
-    expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
+    expect_count("count", count)
     u = _many_uniforms(seed, count + count % 2).reshape(-1, 2)
     radius, angle = np.sqrt(-2 * np.log(1 - u[:, 0])), 2 * math.pi * u[:, 1]
     found = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)

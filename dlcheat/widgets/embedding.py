@@ -10,7 +10,7 @@ import traitlets
 from torch import Tensor
 
 from dlcheat import losses
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 from dlcheat.widgets.base import BookWidget
 
 MODES = ("triplet", "contrastive", "info_nce")
@@ -229,7 +229,7 @@ class Embedding(BookWidget, front="embedding"):
         Raises:
             ValueError: If ``steps`` is below 1.
         """
-        expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
+        expect_count("steps", steps)
         for _ in range(steps):
             moved = self.look().points.tolist()
             if self.mode == "info_nce":

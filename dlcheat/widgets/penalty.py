@@ -10,7 +10,7 @@ import traitlets
 from torch import Tensor
 
 from dlcheat.regularization import elastic_net
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 from dlcheat.widgets.base import BookWidget, normals
 
 #: The weights that made the data: three of eight count, or all of them a little.
@@ -70,7 +70,7 @@ def draw_samples(count: int, noise: float, truth: str, seed: int) -> tuple[Tenso
     >>> torch.allclose(y, X @ torch.tensor(TRUTHS["all eight"], dtype=torch.float64))
     True
     """
-    expect(isinstance(count, int) and count >= 1, "count to be an integer of at least 1", count)
+    expect_count("count", count)
     expect(noise >= 0, "noise of at least 0", noise)
     expect(truth in TRUTHS, f"a truth of {', '.join(TRUTHS)}", truth)
     drawn = normals(seed, count * (FEATURES + 1)).view(count, FEATURES + 1)

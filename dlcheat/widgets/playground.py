@@ -13,7 +13,7 @@ import traitlets
 from torch import Tensor
 
 from dlcheat.datasets.points import LIMIT, POINTS
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 from dlcheat.widgets.base import BookWidget, uniforms
 
 #: What may stand between two layers. Identity leaves the network linear.
@@ -57,7 +57,7 @@ def layer_sizes(hidden: int, units: int) -> list[int]:
     ([2, 8, 8, 1], [2, 1])
     """
     expect(isinstance(hidden, int) and hidden >= 0, "hidden to be an integer of at least 0", hidden)
-    expect(isinstance(units, int) and units >= 1, "units to be an integer of at least 1", units)
+    expect_count("units", units)
     return [2, *[units] * hidden, 1]
 
 
@@ -285,7 +285,7 @@ class Playground(BookWidget, front="playground"):
         >>> playground.train(200).accuracy <= 0.75
         True
         """
-        expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
+        expect_count("steps", steps)
         points, labels = self.tensors()
         expect(len(points) > 0, "at least one point", points)
         now = torch.tensor(self.weights, dtype=torch.float64)

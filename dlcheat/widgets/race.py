@@ -11,7 +11,7 @@ import traitlets
 from torch import Tensor
 
 from dlcheat import optimizers
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 from dlcheat.widgets.base import BookWidget, normals
 
 #: Steps of a race; positions beyond the limit count as diverged; a loss below ZERO counts as 0.
@@ -276,7 +276,7 @@ def together(pairs: Sequence[tuple[str, float]], surface: str, start: Sequence[f
     [[0.5, 0.0], [0.75, 0.75]]
     """
     expect(surface in SURFACES, f"one of {', '.join(SURFACES)}", surface)
-    expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
+    expect_count("steps", steps)
     if not pairs:
         return []
     thetas = [torch.tensor(start, dtype=torch.float64) for _ in pairs]

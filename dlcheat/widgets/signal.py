@@ -10,7 +10,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 from dlcheat.widgets.activation_functions import ACTIVATIONS, evaluate, with_slope
 from dlcheat.widgets.base import BookWidget, normals
 
@@ -97,7 +97,7 @@ def first_weights(seed: int, layer: int) -> Tensor:
     >>> first_weights(1, 1).shape
     torch.Size([64, 64])
     """
-    expect(isinstance(seed, int) and seed >= 1, "seed to be an integer of at least 1", seed)
+    expect_count("seed", seed)
     expect(isinstance(layer, int) and 1 <= layer <= MOST, f"a layer from 1 to {MOST}", layer)
     return _numbers(seed, layer, WIDTH * WIDTH).view(WIDTH, WIDTH) / math.sqrt(WIDTH)
 

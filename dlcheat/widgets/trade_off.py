@@ -12,7 +12,7 @@ import traitlets
 from torch import Tensor
 
 from dlcheat.multi_task import cosine, pcgrad, task_gradients
-from dlcheat.validation import expect
+from dlcheat.validation import expect, expect_count
 from dlcheat.widgets.base import BookWidget, uniforms
 
 #: Inputs of the network, outputs of each task, and how much the second output counts.
@@ -260,7 +260,7 @@ class TradeOff(BookWidget, front="trade_off"):
         Raises:
             ValueError: If ``steps`` is below 1.
         """
-        expect(isinstance(steps, int) and steps >= 1, "steps to be an integer of at least 1", steps)
+        expect_count("steps", steps)
         now = self.tensor()
         for _ in range(steps):
             now = trade_off_step(now, self.alpha, self.angle, self.surgery).weights
